@@ -34,6 +34,7 @@ const Remote = T.Object({
   /** Sources that may be latched besides the SDP's own address: CIDRs; empty: any address. */
   allow: T.Array(T.String({ maxLength: 49 }), { maxItems: 64 }),
 });
+export type MediaRemote = Static<typeof Remote>;
 
 /** What the leg hears while it is not bridged, or whom it hears. */
 const Hears = T.Union([
