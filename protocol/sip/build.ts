@@ -1,5 +1,5 @@
-// New requests and answers (RFC 3261 §8.1.1, §8.2.6). Via, Contact and User-Agent of a request are
-// the user agent's to add: they depend on the socket that is used.
+// New requests and answers (RFC 3261 §8.1.1, §8.2.6). Via, Contact and User-Agent of a request
+// are the user agent's to add: they depend on the socket that is used.
 
 import { header, tagOf, withTag } from "./header.ts";
 import { NO_BODY } from "./message.ts";

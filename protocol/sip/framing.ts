@@ -1,5 +1,5 @@
-// Messages out of a stream (RFC 3261 §18.3, RFC 5626 §3.5.1): by Content-Length alone. However the
-// stream is cut into chunks, the outputs are the same.
+// Messages out of a stream (RFC 3261 §18.3, RFC 5626 §3.5.1): by Content-Length alone. However
+// the stream is cut into chunks, the outputs are the same.
 
 import { isBlank, parseNumber } from "./grammar.ts";
 import { canonicalName } from "./names.ts";

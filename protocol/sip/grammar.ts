@@ -89,6 +89,12 @@ export function splitList(text: string): string[] {
   return items;
 }
 
+/** A line end inside a value would start a header of somebody's choosing. */
+export function oneLine(text: string): string {
+  if (!text.includes("\n") && !text.includes("\r")) return text;
+  return text.replace(/[\r\n]+[ \t]*/g, " ");
+}
+
 export function unquote(text: string): string {
   if (text.length < 2 || text.charCodeAt(0) !== 0x22 || !text.endsWith('"')) return text;
   const inner = text.slice(1, -1);

@@ -180,6 +180,8 @@ export function withTag(value: string, tag: string): string {
 // --- Via (RFC 3261 §20.42, RFC 3581)
 
 export interface Via {
+  /** Only when it is not "2.0": such a request is answered 505, to this Via. */
+  version?: string;
   /** Upper case: "UDP", "TCP", "TLS", or what else came. */
   transport: string;
   /** IPv6 with its brackets. */
@@ -199,7 +201,10 @@ export function parseVia(value: string): ViaResult {
   const second = value.indexOf("/", first + 1);
   if (first < 0 || second < 0) return failure("Via without a protocol");
   if (value.slice(0, first).trim().toUpperCase() !== "SIP") return failure("Via that is not SIP");
-  if (value.slice(first + 1, second).trim() !== "2.0") return failure("Via of another version");
+  const version = value.slice(first + 1, second).trim();
+  if (version !== "2.0" && !/^\d{1,9}\.\d{1,9}$/.test(version)) {
+    return failure("Via without a version");
+  }
   const semicolon = value.indexOf(";", second);
   const place = value.slice(second + 1, semicolon < 0 ? undefined : semicolon).trim();
   const gap = place.search(/[ \t]/);
@@ -211,7 +216,10 @@ export function parseVia(value: string): ViaResult {
   if (params === null) return failure("Via with a bad parameter");
   const branch = param(params, "branch");
   if (branch === "") return failure("Via with an empty branch");
-  return { ok: true, via: { transport: transport.toUpperCase(), ...sentBy, branch, params } };
+  const { host, port } = sentBy;
+  const via: Via = { transport: transport.toUpperCase(), host, port, branch, params };
+  if (version !== "2.0") via.version = version;
+  return { ok: true, via };
 }
 
 /** The first element of the first Via; null without one that parses. */
@@ -226,7 +234,8 @@ export function topVia(message: HasHeaders): Via | null {
 /** `params` alone is written; `branch` repeats one of them. */
 export function serializeVia(via: Via): string {
   const port = via.port === null ? "" : `:${via.port}`;
-  return `SIP/2.0/${via.transport} ${via.host}${port}${serializeParams(via.params)}`;
+  const sentBy = `SIP/${via.version ?? "2.0"}/${via.transport} ${via.host}${port}`;
+  return sentBy + serializeParams(via.params);
 }
 
 /** A copy in which `via` stands for the first element of the first Via. */

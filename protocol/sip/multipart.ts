@@ -1,6 +1,6 @@
 // MIME multipart bodies (RFC 2046 §5.1.1, RFC 5621). Octets in, octets out: a part may be binary.
 
-import { failure, isToken, param, parseParams } from "./grammar.ts";
+import { failure, isToken, oneLine, param, parseParams } from "./grammar.ts";
 import type { Failure, Params } from "./grammar.ts";
 import { NO_BODY } from "./message.ts";
 import type { SipHeader } from "./message.ts";
@@ -151,7 +151,7 @@ export function serializeMultipart(
   const pieces: Uint8Array[] = [];
   for (const [index, part] of parts.entries()) {
     let head = `${index === 0 ? "" : "\r\n"}--${unique}\r\n`;
-    for (const { name, value } of part.headers) head += `${name}: ${value}\r\n`;
+    for (const { name, value } of part.headers) head += `${oneLine(name)}: ${oneLine(value)}\r\n`;
     pieces.push(encoder.encode(`${head}\r\n`), part.body);
   }
   pieces.push(encoder.encode(`\r\n--${unique}--\r\n`));

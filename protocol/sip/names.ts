@@ -14,8 +14,9 @@ const LONG = [
   "History-Info", "In-Reply-To", "Join", "MIME-Version", "Max-Breadth", "Max-Forwards",
   "Min-Expires", "Min-SE", "Organization", "P-Asserted-Identity", "P-Preferred-Identity", "Path",
   "Priority", "Privacy", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Require", "RAck",
-  "RSeq", "Reason", "Record-Route", "Recv-Info", "Replaces", "Reply-To", "Require", "Resource-Priority",
-  "Retry-After", "Route", "SIP-ETag", "SIP-If-Match", "Server", "Service-Route", "Session-ID",
+  "RSeq", "Reason", "Record-Route", "Recv-Info", "Replaces", "Reply-To", "Require",
+  "Resource-Priority", "Retry-After", "Route",
+  "SIP-ETag", "SIP-If-Match", "Server", "Service-Route", "Session-ID",
   "Subscription-State", "Target-Dialog", "Timestamp", "Unsupported", "User-Agent", "User-to-User",
   "Warning", "WWW-Authenticate",
 ];

@@ -1,8 +1,8 @@
 // One whole SIP message from octets (RFC 3261 §7, §18.3, §25). Any octets give a value. What is
 // checked here is what every later layer relies on; the rest is read by accessors when needed.
 
-import { isToken, parseNumber, splitList } from "./grammar.ts";
-import { parseCseqValue, parseNameAddr, parseVia } from "./header.ts";
+import { isBlank, isToken, parseNumber, splitList } from "./grammar.ts";
+import { parseCseqValue, parseNameAddr, parseVia, topVia } from "./header.ts";
 import { BRANCH_COOKIE } from "./identity.ts";
 import { NO_BODY } from "./message.ts";
 import type { SipHeader, SipMessage } from "./message.ts";
@@ -56,10 +56,23 @@ function failed(head: Head): ParseFailure {
   if (line === null || line.kind === "response") {
     return { ok: false, reason, status: null, request: null };
   }
-  const request = { method: line.method, headers: head.headers };
+  const request = { method: line.method, headers: withoutBrokenVias(head.headers) };
   // RFC 3261 §17.1.1.3: an ACK is never answered. Without a Via there is nowhere to answer to.
-  const silent = line.method === "ACK" || !head.viaUsable;
+  const silent = line.method === "ACK" || topVia(request) === null;
   return { ok: false, reason, status: silent ? null : status, request };
+}
+
+/** So that an answer is well-formed: a Via that is broken shrinks to its sent-by, or goes. */
+function withoutBrokenVias(headers: SipHeader[]): SipHeader[] {
+  return headers.flatMap((line) => {
+    if (line.name !== "Via") return [line];
+    const items = splitList(line.value).flatMap((item) => {
+      if (parseVia(item).ok) return [item];
+      const place = item.split(";", 1)[0] ?? "";
+      return parseVia(place).ok ? [place] : [];
+    });
+    return items.length === 0 ? [] : [{ name: "Via", value: items.join(", ") }];
+  });
 }
 
 /** RFC 3261 §18.3: in a datagram Content-Length cuts; octets after it are not ours. */
@@ -105,11 +118,9 @@ function readHead(bytes: Uint8Array, from: number, to: number): Head {
   while (at < text.length) {
     let end = lineEnd(text, at);
     let line = text.slice(at, end);
-    // RFC 3261 §7.3.1: a line that starts with a blank goes on with the one before.
-    while (isFold(text.charCodeAt(end + 2))) {
-      const next = lineEnd(text, end + 2);
-      line = `${line.trimEnd()} ${text.slice(end + 2, next).trimStart()}`;
-      end = next;
+    if (isBlank(text.charCodeAt(end + 2))) {
+      end = foldedEnd(text, end);
+      line = unfold(text.slice(at, end));
     }
     head.readLine(line);
     at = end + 2;
@@ -117,7 +128,15 @@ function readHead(bytes: Uint8Array, from: number, to: number): Head {
   return head;
 }
 
-const isFold = (code: number): boolean => code === 0x20 || code === 0x09;
+/** RFC 3261 §7.3.1: a line that starts with a blank goes on with the one before. */
+function foldedEnd(text: string, from: number): number {
+  let end = from;
+  while (isBlank(text.charCodeAt(end + 2))) end = lineEnd(text, end + 2);
+  return end;
+}
+
+const unfold = (lines: string): string =>
+  lines.split("\r\n").map((line) => trimBlanks(line, 0)).join(" ");
 
 function lineEnd(text: string, from: number): number {
   const end = text.indexOf("\r\n", from);
@@ -130,7 +149,6 @@ class Head {
   headers: SipHeader[] = [];
   problem: { status: number; reason: string } | null = null;
   contentLength: number | null = null;
-  viaUsable = false;
   #seen = new Set<string>();
 
   fail(status: number, reason: string): void {
@@ -181,10 +199,10 @@ class Head {
     if (this.headers.length >= HEADER_COUNT_MAX) return this.fail(513, "too many headers");
     const name = canonicalName(written);
     const value = trimBlanks(line, colon + 1);
-    this.headers.push({ name, value });
     const check = CHECKS.get(name);
+    if (check?.once && this.#seen.has(name)) return this.fail(400, `more than one ${name}`);
+    this.headers.push({ name, value });
     if (check === undefined) return;
-    if (check.once && this.#seen.has(name)) return this.fail(400, `more than one ${name}`);
     this.#seen.add(name);
     const problem = check.read(value, this);
     if (problem !== null) this.fail(400, `${name}: ${problem}`);
@@ -226,14 +244,13 @@ const CHECKS = new Map<string, Check>([
   ["Content-Length", { once: true, read: readContentLength }],
 ]);
 
-function readVias(value: string, head: Head): string | null {
-  // An empty element is an error here, whatever lists may do elsewhere.
+function readVias(value: string): string | null {
   const items = value.includes(",") ? splitList(value) : [value];
   if (items.length === 0) return "empty";
-  for (const [index, item] of items.entries()) {
+  for (const item of items) {
     const result = parseVia(item);
     if (!result.ok) return result.reason;
-    if (index === 0) head.viaUsable = true;
+    if (result.via.version !== undefined) return "of another version";
     // RFC 3261 §8.1.1.7: the cookie is followed by what makes the branch unique.
     if (result.via.branch === BRANCH_COOKIE) return "branch of nothing but the cookie";
   }
@@ -268,7 +285,7 @@ const hasLineEnd = (text: string): boolean => text.includes("\n") || text.includ
 function trimBlanks(text: string, from: number): string {
   let start = from;
   let end = text.length;
-  while (start < end && isFold(text.charCodeAt(start))) start++;
-  while (end > start && isFold(text.charCodeAt(end - 1))) end--;
+  while (start < end && isBlank(text.charCodeAt(start))) start++;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
   return text.slice(start, end);
 }

@@ -1,5 +1,6 @@
 // A message as octets (RFC 3261 §7). Content-Length is always ours to say.
 
+import { oneLine } from "./grammar.ts";
 import type { SipMessage } from "./message.ts";
 
 const encoder = new TextEncoder();
@@ -24,10 +25,4 @@ export function serializeMessage(message: SipMessage): Uint8Array {
   bytes.set(text);
   bytes.set(message.body, text.length);
   return bytes;
-}
-
-/** A line end inside a value would start a header of somebody's choosing. */
-function oneLine(text: string): string {
-  if (!text.includes("\n") && !text.includes("\r")) return text;
-  return text.replace(/[\r\n]+[ \t]*/g, " ");
 }

@@ -62,8 +62,10 @@ function badUriChar(text: string): string | null {
   return null;
 }
 
-const isHex = (code: number): boolean =>
-  (code >= 0x30 && code <= 0x39) || (code >= 0x41 && code <= 0x46) || (code >= 0x61 && code <= 0x66);
+function isHex(code: number): boolean {
+  const lower = code | 0x20;
+  return (code >= 0x30 && code <= 0x39) || (lower >= 0x61 && lower <= 0x66);
+}
 
 function parseSip(scheme: string, text: string, from: number): UriResult {
   const uri = blank(scheme);
@@ -164,7 +166,7 @@ export const uriParam = (uri: SipUri, name: string): string | null => param(uri.
 /** The user part without escapes; "" when there is none. */
 export const uriUser = (uri: SipUri): string => (uri.user === null ? "" : unescapeUri(uri.user));
 
-/** Percent-escapes undone as UTF-8; a text that is not UTF-8 stays escaped. */
+/** Percent-escapes undone as UTF-8, NUL and line ends too; what is not UTF-8 stays escaped. */
 export function unescapeUri(text: string): string {
   if (!text.includes("%")) return text;
   try {
@@ -180,7 +182,7 @@ export function escapeUser(text: string): string {
   return encodeURIComponent(whole).replace(/%(?:26|3D|2B|24|2C|3B|3F|2F)/g, decodeURIComponent);
 }
 
-// RFC 3261 §19.1.4: these four never match their absence, whatever their default.
+// RFC 3261 §19.1.4: these never match their absence, whatever their default.
 const NEVER_ABSENT = new Set(["user", "ttl", "method", "maddr", "transport"]);
 
 /** RFC 3261 §19.1.4. URIs of other schemes are compared as text. */
@@ -194,7 +196,16 @@ export function sameUri(a: SipUri, b: SipUri): boolean {
 
 function sameText(a: string | null, b: string | null): boolean {
   if (a === null || b === null) return a === b;
-  return a === b || unescapeUri(a) === unescapeUri(b);
+  return a === b || comparable(a) === comparable(b);
+}
+
+/** Escapes of unreserved characters undone; of reserved ones kept: those mean something else. */
+function comparable(text: string): string {
+  if (!text.includes("%")) return text;
+  return text.replace(/%([0-9a-fA-F]{2})/g, (escape, digits: string) => {
+    const char = String.fromCharCode(Number.parseInt(digits, 16));
+    return /[A-Za-z0-9\-_.!~*'()]/.test(char) ? char : escape.toUpperCase();
+  });
 }
 
 function sameParams(a: SipUri, b: SipUri): boolean {
@@ -203,15 +214,18 @@ function sameParams(a: SipUri, b: SipUri): boolean {
 
 function coveredBy(a: SipUri, b: SipUri): boolean {
   for (const [name, value] of a.params) {
-    const other = uriParam(b, unescapeUri(name));
-    if (other === null) {
-      if (NEVER_ABSENT.has(name.toLowerCase())) return false;
-    } else if (unescapeUri(value ?? "").toLowerCase() !== unescapeUri(other).toLowerCase()) {
+    const key = comparable(name).toLowerCase();
+    const other = b.params.find((each) => comparable(each[0]).toLowerCase() === key);
+    if (other === undefined) {
+      if (NEVER_ABSENT.has(key)) return false;
+    } else if (folded(value) !== folded(other[1])) {
       return false;
     }
   }
   return true;
 }
+
+const folded = (value: string | null): string => comparable(value ?? "").toLowerCase();
 
 function sameHeaders(a: string, b: string): boolean {
   return a === b || sortedHeaders(a) === sortedHeaders(b);
@@ -220,8 +234,8 @@ function sameHeaders(a: string, b: string): boolean {
 function sortedHeaders(text: string): string {
   const pairs = text.split("&").map((pair) => {
     const equals = pair.indexOf("=");
-    const name = unescapeUri(equals < 0 ? pair : pair.slice(0, equals)).toLowerCase();
-    return `${name}=${equals < 0 ? "" : unescapeUri(pair.slice(equals + 1))}`;
+    const name = folded(equals < 0 ? pair : pair.slice(0, equals));
+    return `${name}=${equals < 0 ? "" : comparable(pair.slice(equals + 1))}`;
   });
   return pairs.sort().join("&");
 }
