@@ -18,11 +18,9 @@ export interface CallResource {
   direction: CallDirection;
   createdAt: number;
   updatedAt: number;
-  startedAt: number | null;
-  endedAt: number | null;
-  /** Of the talk, whole seconds; null until the call has ended. */
-  durationSeconds: number | null;
-  forwardedFrom: string | null;
+  /** When it was answered. */
+  startAt: number | null;
+  endAt: number | null;
   callerName: string | null;
 }
 

@@ -17,7 +17,7 @@ export type WebhookUrlResult =
   | { ok: true; target: WebhookUrl }
   | { ok: false; code: number; reason: string };
 
-export const URL_MAX_CHARS = 8192;
+export const URL_MAX_CHARS = 4096;
 const BAD_URL = 11100;
 
 /** An absolute http or https URL; anything else is refused with 11100, a bad fragment with 11243. */
