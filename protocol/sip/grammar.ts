@@ -1,5 +1,7 @@
 // The small pieces of SIP's grammar (RFC 3261 §25.1) that URIs and headers share.
 
+import { sameName } from "./names.ts";
+
 export type Param = [name: string, value: string | null];
 /** In wire order; a value keeps its quotes and escapes, so that it is written as it was read. */
 export type Params = Param[];
@@ -26,6 +28,12 @@ export function isToken(text: string): boolean {
 }
 
 export const isBlank = (code: number): boolean => code === 0x20 || code === 0x09;
+
+/** The index of the first blank or tab, or -1. */
+export function indexOfBlank(text: string): number {
+  for (let i = 0; i < text.length; i++) if (isBlank(text.charCodeAt(i))) return i;
+  return -1;
+}
 
 /** Digits only, no sign, at most `max`; null for anything else. */
 export function parseNumber(text: string, max: number): number | null {
@@ -109,11 +117,12 @@ export function quote(text: string): string {
 /** `;name=value;name` from `from` to the end of the text, blanks allowed around `;` and `=`. */
 export function parseParams(text: string, from: number): Params | null {
   const params: Params = [];
+  const plain = !text.includes('"', from) && !text.includes("<", from);
   let at = from;
   while (at < text.length && isBlank(text.charCodeAt(at))) at++;
   while (at < text.length) {
     if (text.charCodeAt(at) !== 0x3b) return null;
-    const next = indexOutside(text, ";", at + 1);
+    const next = plain ? text.indexOf(";", at + 1) : indexOutside(text, ";", at + 1);
     const end = next < 0 ? text.length : next;
     const param = parseParam(text.slice(at + 1, end));
     if (param === null) return null;
@@ -153,9 +162,8 @@ export function serializeParams(params: Params): string {
 
 /** The value without its quotes; "" when present without a value; null when absent. */
 export function param(params: Params, name: string): string | null {
-  const lower = name.toLowerCase();
   for (const [key, value] of params) {
-    if (key === name || key.toLowerCase() === lower) return value === null ? "" : unquote(value);
+    if (sameName(key, name)) return value === null ? "" : unquote(value);
   }
   return null;
 }

@@ -1,7 +1,7 @@
 // Reading and changing the headers of a message (RFC 3261 §7.3, §20).
 
 import {
-  failure, indexOutside, isToken, param, parseNumber, parseParams, quote, quotedEnd,
+  failure, indexOfBlank, indexOutside, isToken, param, parseNumber, parseParams, quote, quotedEnd,
   serializeParams, splitList, unquote,
 } from "./grammar.ts";
 import type { Failure, Params } from "./grammar.ts";
@@ -195,19 +195,27 @@ export interface Via {
 
 export type ViaResult = { ok: true; via: Via } | Failure;
 
-/** One element: split lists before. */
-export function parseVia(value: string): ViaResult {
+const USUAL_PROTOCOL = "SIP/2.0/";
+
+/** "SIP / 2.0 /", blanks where they like: the version, and the index after the second slash. */
+function readProtocol(value: string): { version: string; end: number } | null {
+  if (value.startsWith(USUAL_PROTOCOL)) return { version: "2.0", end: USUAL_PROTOCOL.length };
   const first = value.indexOf("/");
   const second = value.indexOf("/", first + 1);
-  if (first < 0 || second < 0) return failure("Via without a protocol");
-  if (value.slice(0, first).trim().toUpperCase() !== "SIP") return failure("Via that is not SIP");
+  if (first < 0 || second < 0) return null;
+  if (value.slice(0, first).trim().toUpperCase() !== "SIP") return null;
   const version = value.slice(first + 1, second).trim();
-  if (version !== "2.0" && !/^\d{1,9}\.\d{1,9}$/.test(version)) {
-    return failure("Via without a version");
-  }
-  const semicolon = value.indexOf(";", second);
-  const place = value.slice(second + 1, semicolon < 0 ? undefined : semicolon).trim();
-  const gap = place.search(/[ \t]/);
+  return /^\d{1,9}\.\d{1,9}$/.test(version) ? { version, end: second + 1 } : null;
+}
+
+/** One element: split lists before. */
+export function parseVia(value: string): ViaResult {
+  const protocol = readProtocol(value);
+  if (protocol === null) return failure("Via without SIP and a version");
+  const { version, end } = protocol;
+  const semicolon = value.indexOf(";", end);
+  const place = value.slice(end, semicolon < 0 ? undefined : semicolon).trim();
+  const gap = indexOfBlank(place);
   const transport = gap < 0 ? "" : place.slice(0, gap);
   if (!isToken(transport)) return failure("Via without a transport");
   const sentBy = parseHostPort(place.slice(gap).trim());
@@ -261,7 +269,7 @@ export interface Cseq {
 export const CSEQ_MAX = 0xffffffff;
 
 export function parseCseqValue(value: string): Cseq | null {
-  const gap = value.search(/[ \t]/);
+  const gap = indexOfBlank(value);
   if (gap < 0) return null;
   const number = parseNumber(value.slice(0, gap), CSEQ_MAX);
   const method = value.slice(gap).trim();
