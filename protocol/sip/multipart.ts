@@ -47,7 +47,7 @@ export function parseMultipart(contentType: string, body: Uint8Array): Multipart
     if (parts.length === PART_COUNT_MAX) return failure("too many parts");
     const next = nextDelimiter(body, dash, line.next);
     if (next === null) return failure("no closing boundary");
-    const part = readPart(view(body, line.next, Math.max(line.next, next.start)));
+    const part = readPart(view(body, line.next, next.start));
     if (part === null) return failure("part with bad headers");
     parts.push(part);
     line = next;
@@ -76,16 +76,14 @@ function nextDelimiter(body: Uint8Array, dash: Uint8Array, from: number): Delimi
   for (;;) {
     at = indexOfBytes(body, dash, at);
     if (at < 0) return null;
-    const found = delimiterAt(body, dash, at, from);
+    const found = delimiterAt(body, dash, at);
     if (found !== null) return found;
     at++;
   }
 }
 
 /** Only at the start of a line, and only with blanks after it. */
-function delimiterAt(
-  body: Uint8Array, dash: Uint8Array, at: number, from: number,
-): Delimiter | null {
+function delimiterAt(body: Uint8Array, dash: Uint8Array, at: number): Delimiter | null {
   const afterLine = at >= 2 && body[at - 1] === 0x0a && body[at - 2] === 0x0d;
   if (at !== 0 && !afterLine) return null;
   let end = at + dash.length;
@@ -94,7 +92,7 @@ function delimiterAt(
   while (body[end] === 0x20 || body[end] === 0x09) end++;
   const lineEnds = body[end] === 0x0d && body[end + 1] === 0x0a;
   if (!lineEnds && !(closing && end >= body.length)) return null;
-  return { start: Math.max(from, at - 2), next: lineEnds ? end + 2 : end, closing };
+  return { start: at - 2, next: lineEnds ? end + 2 : end, closing };
 }
 
 function indexOfBytes(bytes: Uint8Array, wanted: Uint8Array, from: number): number {

@@ -164,8 +164,8 @@ class Head {
     const code = text.slice(8, 11);
     const status = parseNumber(code, 699);
     const version = text.slice(0, 8).toUpperCase();
-    const gapsRight = (text.length === 11 || text[11] === " ");
-    if (version !== "SIP/2.0 " || code.length !== 3 || !gapsRight) {
+    // Some leave the blank before an empty phrase out.
+    if (version !== "SIP/2.0 " || (text.length !== 11 && text[11] !== " ")) {
       return this.fail(400, "status line is not SIP/2.0 with a code");
     }
     if (status === null || status < 100 || hasLineEnd(text)) {

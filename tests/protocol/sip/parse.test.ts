@@ -100,6 +100,7 @@ describe("parseMessage", () => {
     ["a To whose URI has no host", { To: "To: <sip:b@>" }, 400],
     ["a Via of HTTP", { Via: "Via: HTTP/1.1 proxy" }, null],
     ["a Via whose parameters are broken", { Via: "Via: SIP/2.0/UDP a;;b" }, 400],
+    ["a Via of another version", { Via: "Via: SIP/7.0/UDP a;branch=z9hG4bK1" }, 400],
     ["a second Via that is broken", { "+": "Via: nonsense" }, 400],
     ["Max-Forwards that is no number", { "+": "Max-Forwards: many" }, 400],
     ["Max-Forwards over 255", { "+": "Max-Forwards: 256" }, 400],
@@ -120,6 +121,7 @@ describe("parseMessage", () => {
     ["a response of 099", { start: "SIP/2.0 099 x" }, null],
     ["a response of 700", { start: "SIP/2.0 700 x" }, null],
     ["a response of four digits", { start: "SIP/2.0 2000 x" }, null],
+    ["a response of two digits", { start: "SIP/2.0 20" }, null],
     ["a response of another version", { start: "SIP/1.0 200 OK" }, null],
     ["a response without a To", { start: "SIP/2.0 200 OK", To: null }, null],
     ["an ACK with a broken To", {
