@@ -129,7 +129,8 @@ export async function openStream(
     duplicate_window: nanos(duplicateWindowMs(config.max_age)), ...config,
   };
   // A server that is alone refuses a placement.
-  if (link.nc.info?.cluster !== undefined) wanted.placement = { tags: [`edge:${edge}`] };
+  const cluster = link.nc.info?.cluster;
+  if (cluster !== undefined) wanted.placement = { cluster, tags: [`edge:${edge}`] };
   for (let said = false; ; said = true) {
     try {
       await ensureStream(jsm, wanted);
