@@ -23,7 +23,9 @@ export function isUnicast(address: string): boolean {
   if (octets !== null) return octets[0] !== undefined && octets[0] < 224 && octets[0] > 0;
   const groups = ipv6Groups(address);
   if (groups === null || isUnspecified(address)) return false;
-  return ((groups[0] ?? 0) & 0xff00) !== 0xff00;
+  // An IPv4 address in IPv6 clothes (RFC 4291 §2.5.5) would hide what it is.
+  const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
+  return !mapped && ((groups[0] ?? 0) & 0xff00) !== 0xff00;
 }
 
 function ipv4Octets(text: string): number[] | null {

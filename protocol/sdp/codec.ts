@@ -57,7 +57,7 @@ export function codecNamed(name: string): Codec | null {
   return { name: upper, payloadType, clockRate, channels };
 }
 
-/** The codecs of a configuration's list, in its order; what is unknown or said twice is left out. */
+/** The codecs of a configuration's list, in its order; unknown and repeated ones are left out. */
 export function codecsNamed(names: readonly string[]): Codec[] {
   const codecs: Codec[] = [];
   for (const name of names) {

@@ -31,13 +31,13 @@ export interface MediaDescription {
   protocol: string;
   /** Every format of the m-line as written, in order. */
   formats: string[];
-  /** From the media's own c= or the session's; null when neither is there. A host name may stand. */
+  /** From the media's own c= or the session's; null without both. A host name may stand here. */
   address: string | null;
   /** a=rtcp (RFC 3605); null: the port above RTP's. */
   rtcp: { port: number; address: string | null } | null;
   rtcpMux: boolean;
   direction: Direction;
-  /** The formats that name a codec, in the order of the m-line: rtpmap, or a static payload type. */
+  /** Formats that name a codec, in the order of the m-line: by rtpmap, or by static type. */
   codecs: Codec[];
   formatParameters: FormatParameters[];
   ptimeMs: number | null;
@@ -58,7 +58,8 @@ export interface SessionDescription {
 
 export type SdpResult =
   | { ok: true; sdp: SessionDescription }
-  | { ok: false; reason: string };
+  /** As the status of an offer: 400, it can't be read; 488, it is more than we look at. */
+  | { ok: false; status: 400 | 488; reason: string };
 
 /** Larger bodies are refused unread. */
 export const SDP_MAX_BYTES = 65_536;

@@ -23,7 +23,7 @@ export interface LocalLeg extends LocalSession {
 
 export type LegAnswer =
   | { ok: true; text: string; remote: MediaRemote; codec: Codec }
-  /** 400: the offer can't be read; 488: it can, but nothing in it can be used. */
+  /** 400: the offer can't be read; 488: nothing in it can be used, or it is too much. */
   | { ok: false; status: 400 | 488; reason: string };
 
 export type LegRemote =
@@ -63,7 +63,7 @@ const eventParameters = (events: readonly Codec[]): FormatParameters[] =>
 /** Answers an offer: the first audio stream that we can use is taken, the others are refused. */
 export function answerLeg(offerText: string, local: LocalLeg): LegAnswer {
   const offer = parseSdp(offerText);
-  if (!offer.ok) return { ok: false, status: 400, reason: `SDP offer: ${offer.reason}` };
+  if (!offer.ok) return { ...offer, reason: `SDP offer: ${offer.reason}` };
   let reason = "no audio is offered";
   for (const [index, media] of offer.sdp.media.entries()) {
     if (!isLiveAudio(media)) continue;

@@ -36,7 +36,7 @@ export const sessionOf = (
   media,
 });
 
-/** A media description of ours. */
+/** A media description of ours; without a codec there is nothing to offer, and its port is 0. */
 export function localMedia(
   ports: { rtpPort: number; rtcpPort: number },
   fields: Partial<MediaDescription> & { codecs: Codec[]; direction: Direction },
@@ -44,9 +44,9 @@ export function localMedia(
   const { rtpPort, rtcpPort } = ports;
   return {
     type: "audio",
-    port: rtpPort,
+    port: fields.codecs.length === 0 ? 0 : rtpPort,
     protocol: "RTP/AVP",
-    formats: fields.codecs.map((codec) => String(codec.payloadType)),
+    formats: formatsOf(fields.codecs),
     address: null,
     // RFC 3605 §2.1: said only where it is not the port above RTP's.
     rtcp: rtpPort === 0 || rtcpPort === rtpPort + 1 ? null : { port: rtcpPort, address: null },
@@ -59,6 +59,10 @@ export function localMedia(
     ...fields,
   };
 }
+
+/** RFC 8866 §5.14: at least one format stands in an m-line. */
+const formatsOf = (codecs: readonly Codec[]): string[] =>
+  codecs.length === 0 ? ["0"] : codecs.map((codec) => String(codec.payloadType));
 
 /** RFC 3264 §6: a refused m-line keeps its type, its profile and at least one format. */
 export const refusedMedia = (offered: MediaDescription): MediaDescription => ({

@@ -7,7 +7,7 @@ import {
   commonCodecs, type HostPort, localMedia, type LocalSession, mirrorFault, readExchange,
   remoteTarget, sessionOf,
 } from "./negotiate.ts";
-import { serializeSdp } from "./text.ts";
+import { parseSdp, serializeSdp } from "./text.ts";
 
 export interface RecordingStream {
   label: string;
@@ -41,6 +41,12 @@ export interface RecordingStreamAnswer {
 export type RecordingAnswer =
   | { ok: true; streams: RecordingStreamAnswer[] }
   | { ok: false; reason: string };
+
+/** The labels that a session description defines, for metadata to refer to. */
+export function labelsIn(sdpText: string): string[] {
+  const parsed = parseSdp(sdpText);
+  return parsed.ok ? parsed.sdp.media.flatMap(({ label }) => label ?? []) : [];
+}
 
 export function offerRecording(offer: RecordingOffer): string {
   const media = offer.streams.map((stream) =>

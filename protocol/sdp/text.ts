@@ -14,7 +14,7 @@ type ParsedMedia = ParsedText["media"][number];
 
 const ORIGIN = /^(\S+) (\d{1,20}) (\d{1,20}) IN IP[46] (\S+)$/;
 const CONNECTION = /^IN IP[46] (\S+)$/;
-const MEDIA = /^([\w.!#$%&'*+^`{|}~-]+) +(\d{1,5})(?:\/\d{1,5})? +([\w.!#$%&'*+^`{|}~/-]+)( .*)?$/;
+const MEDIA = /^(\S+) +(\d{1,5})(?:\/\d{1,5})? +(\S+)( .*)?$/;
 const FORMAT = /^[\x21-\x7e]{1,64}$/;
 /** The attributes that mean something to us; RFC 8866 §5.13: the others are ignored. */
 const ATTRIBUTE =
@@ -26,9 +26,9 @@ type LineResult = { keep: string | null } | { reason: string };
 
 export function parseSdp(text: string): SdpResult {
   // Length in UTF-16 units never exceeds the length in octets.
-  if (text.length > SDP_MAX_BYTES) return refused(`more than ${SDP_MAX_BYTES} octets`);
-  const lines = text.split(/\r\n|\n|\r/, SDP_LINES_MAX + 1);
-  if (lines.length > SDP_LINES_MAX) return refused(`more than ${SDP_LINES_MAX} lines`);
+  if (text.length > SDP_MAX_BYTES) return tooMuch(`more than ${SDP_MAX_BYTES} octets`);
+  const lines = text.trimStart().split(/\r\n|\n|\r/, SDP_LINES_MAX + 1);
+  if (lines.length > SDP_LINES_MAX) return tooMuch(`more than ${SDP_LINES_MAX} lines`);
   if (lines[0]?.trimEnd() !== "v=0") return refused("the first line is not v=0");
   const kept: string[] = [];
   const mediaLines: string[] = [];
@@ -40,7 +40,7 @@ export function parseSdp(text: string): SdpResult {
     const value = line.slice(2);
     if (type === "o=" && origin === null) origin = parseOrigin(value);
     if (type === "m=" && mediaLines.push(value) > MEDIA_LINES_MAX) {
-      return refused(`more than ${MEDIA_LINES_MAX} media descriptions`);
+      return tooMuch(`more than ${MEDIA_LINES_MAX} media descriptions`);
     }
     const result = checkLine(type, value, mediaLines.length > 0);
     if ("reason" in result) return refused(`line ${index + 1}: ${result.reason}`);
@@ -50,7 +50,8 @@ export function parseSdp(text: string): SdpResult {
   return { ok: true, sdp: describe(kept, mediaLines, origin) };
 }
 
-const refused = (reason: string): SdpResult => ({ ok: false, reason });
+const refused = (reason: string): SdpResult => ({ ok: false, status: 400, reason });
+const tooMuch = (reason: string): SdpResult => ({ ok: false, status: 488, reason });
 
 function parseOrigin(value: string): Origin | null {
   const [, username = "-", sessionId = "0", version = "0", address = ""] =
@@ -111,7 +112,7 @@ function describeMedia(
   const [, type = "", port = "0", protocol = "", rest = ""] = MEDIA.exec(line) ?? [];
   const formats = rest.split(/\s+/).filter((format) => FORMAT.test(format));
   return {
-    type: type.toLowerCase(),
+    type,
     port: Number(port),
     protocol,
     formats,

@@ -17,6 +17,8 @@ const METADATA_TYPES: readonly string[] = [
   METADATA_TYPE, LEGACY_METADATA_TYPE, `${LEGACY_METADATA_TYPE}-request`,
 ];
 
+const DEPTH_MAX = 3;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -60,22 +62,9 @@ export function readRecordingBody(
   if (body.length === 0) return { ok: true, body: read };
   const type = contentType === null ? null : parseMediaType(contentType);
   if (contentType === null || type === null) return unreadable("no usable Content-Type");
-  let parts: MultipartPart[] = [{
-    headers: disposition === null
-      ? [] : [{ name: "Content-Disposition", value: disposition }],
-    body,
-  }];
-  const isMultipart = type.type.startsWith("multipart/");
-  if (isMultipart) {
-    const multipart = parseMultipart(contentType, body);
-    if (!multipart.ok) return unreadable(multipart.reason);
-    parts = multipart.parts;
-  }
-  for (const part of parts) {
-    const fault = readPart(part, isMultipart ? partType(part) : type, read);
-    if (fault !== null) return fault;
-  }
-  return { ok: true, body: read };
+  const headers = [{ name: "Content-Type", value: contentType }];
+  if (disposition !== null) headers.push({ name: "Content-Disposition", value: disposition });
+  return readPart({ headers, body }, read, 0) ?? { ok: true, body: read };
 }
 
 const unreadable = (reason: string): RecordingBodyResult => ({ ok: false, status: 400, reason });
@@ -89,11 +78,15 @@ function headerOf(part: MultipartPart, name: string): string | null {
 const partType = (part: MultipartPart): MediaType | null =>
   parseMediaType(headerOf(part, "Content-Type") ?? "text/plain");
 
+/** Adds what the part says; a fault, or null. */
 function readPart(
-  part: MultipartPart, type: MediaType | null, read: RecordingBody,
+  part: MultipartPart, read: RecordingBody, depth: number,
 ): RecordingBodyResult | null {
+  const type = partType(part);
+  const disposition = headerOf(part, "Content-Disposition");
+  if (type?.type.startsWith("multipart/") === true) return readParts(part, read, depth);
   const text = decoder.decode(part.body);
-  if (type?.type === SDP_TYPE) {
+  if (type?.type === SDP_TYPE && isSession(disposition)) {
     if (read.sdp !== null) return unreadable("two session descriptions");
     read.sdp = text;
   } else if (type !== null && METADATA_TYPES.includes(type.type)) {
@@ -103,11 +96,29 @@ function readPart(
     const request = readSnapshotRequest(text);
     if (request.ok) read.snapshotRequest = { reason: request.reason };
     else read.metadata = text;
-  } else if (!isOptional(headerOf(part, "Content-Disposition"))) {
+  } else if (!isOptional(disposition)) {
     return { ok: false, status: 415, reason: `a body part of type ${type?.type ?? "unknown"}` };
   }
   return null;
 }
+
+/** RFC 5621 §3.1: multiparts may stand in multiparts. */
+function readParts(
+  outer: MultipartPart, read: RecordingBody, depth: number,
+): RecordingBodyResult | null {
+  if (depth === DEPTH_MAX) return unreadable("multiparts are nested too deep");
+  const multipart = parseMultipart(headerOf(outer, "Content-Type") ?? "", outer.body);
+  if (!multipart.ok) return unreadable(multipart.reason);
+  for (const part of multipart.parts) {
+    const fault = readPart(part, read, depth + 1);
+    if (fault !== null) return fault;
+  }
+  return null;
+}
+
+/** An early-session (RFC 3959) is another offer than the one that we answer. */
+const isSession = (disposition: string | null): boolean =>
+  disposition === null || /^\s*(session|recording-session)\s*(;|$)/i.test(disposition);
 
 /** RFC 3261 §20.11: handling is "required" where nothing else is said. */
 const isOptional = (disposition: string | null): boolean =>
