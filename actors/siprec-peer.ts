@@ -1,0 +1,136 @@
+// What a recorder asks of us within the dialog: BYE, OPTIONS, a snapshot (RFC 7866 §9.2), and
+// offers of its own (RFC 7866 §7.2).
+import { buildResponse } from "../protocol/sip/build.ts";
+import { matchesDialog, receiveRequest } from "../protocol/sip/dialog.ts";
+import { header, headerHas } from "../protocol/sip/header.ts";
+import { answerRecording } from "../protocol/sdp/recording-answer.ts";
+import { nextVersion } from "../protocol/sdp/version.ts";
+import { readRecordingBody } from "../protocol/siprec/body.ts";
+import { ERRORS } from "../schemas/error.ts";
+import type { SipFact } from "./ports.ts";
+import { offerOf, SRC_ALLOW, SRC_CONTACT } from "./siprec-invite.ts";
+import { plainResponse } from "./siprec-steps.ts";
+import { joinSteps } from "./step.ts";
+import type { SiprecContext, SiprecStep, SiprecVerdict } from "./siprec-types.ts";
+
+type PeerRequest = Extract<SipFact, { type: "sip.request" }>;
+
+export function peerRequest(context: SiprecContext, fact: PeerRequest): SiprecStep {
+  const { request, flow, transactionId } = fact;
+  if (transactionId === null) return {};
+  if (context.dialog === null || !matchesDialog(context.dialog, request)) {
+    return { send: [plainResponse(request, 481, transactionId)] };
+  }
+  const { dialog, verdict } = receiveRequest(context.dialog, request, flow);
+  if (!verdict.ok) return { send: [plainResponse(request, verdict.status, transactionId)] };
+  const step = answerTo({ ...context, dialog }, fact, transactionId);
+  return joinSteps({ context: { dialog } }, step);
+}
+
+function answerTo(context: SiprecContext, fact: PeerRequest, transactionId: string): SiprecStep {
+  const { request, at } = fact;
+  switch (request.method) {
+    case "BYE":
+      return {
+        send: [plainResponse(request, 200, transactionId, true)],
+        context: { byeDone: true },
+        raise: [hangUpVerdict(fact)],
+      };
+    case "OPTIONS":
+      return { send: [plainResponse(request, 200, transactionId)] };
+    case "UPDATE":
+    case "INVITE":
+      return answerExchange(context, fact, transactionId, at);
+    default:
+      return { send: [plainResponse(request, 405, transactionId)] };
+  }
+}
+
+/** A Reason that names a failure (RFC 3326) makes the recorder's BYE a failure of the recording. */
+function hangUpVerdict(fact: PeerRequest): SiprecVerdict {
+  const reason = header(fact.request, "Reason");
+  const cause = /(?:^|,)\s*SIP\s*;(?:[^,]*;)?\s*cause\s*=\s*([0-9]+)/i.exec(reason ?? "")?.[1];
+  if (cause !== undefined && Number(cause) >= 300) {
+    const message = `The recorder ended the session: ${reason}`;
+    return { type: "srs.lost", fault: { code: ERRORS.SRS_FAILED.code, message }, at: fact.at };
+  }
+  return { type: "srs.gone", at: fact.at };
+}
+
+function answerExchange(
+  context: SiprecContext, fact: PeerRequest, transactionId: string, at: number,
+): SiprecStep {
+  const { request } = fact;
+  const refuse = (status: number): SiprecStep => ({
+    send: [plainResponse(request, status, transactionId)],
+  });
+  const body = readRecordingBody(
+    header(request, "Content-Type"), request.body, header(request, "Content-Disposition"),
+  );
+  if (!body.ok) return refuse(body.status);
+  const { sdp, snapshotRequest } = body.body;
+  if (sdp === null && request.method === "UPDATE") {
+    // RFC 7866 §9.2: the snapshot follows in a transaction of its own, never in this answer.
+    return joinSteps(
+      { send: [plainResponse(request, 200, transactionId)] },
+      snapshotRequest === null ? {} : { context: { snapshotDue: true } },
+    );
+  }
+  // RFC 3261 §14.2, RFC 3311 §5.2: ours is still open.
+  if (context.updating !== null) return refuse(491);
+  return sdp === null ? offerAgain(context, fact, transactionId)
+    : answerOffer(context, fact, transactionId, sdp, at);
+}
+
+/** An offerless re-INVITE: our description again; the answer is in the ACK. */
+function offerAgain(
+  context: SiprecContext, fact: PeerRequest, transactionId: string,
+): SiprecStep {
+  return { send: [sdpResponse(fact, transactionId, context.sdp?.text ?? "")] };
+}
+
+function answerOffer(
+  context: SiprecContext, fact: PeerRequest, transactionId: string, sdp: string, at: number,
+): SiprecStep {
+  let fault: string | null = null;
+  let streams = context.answered;
+  const next = nextVersion(context.sdp, (version) => {
+    const answer = answerRecording(sdp, offerOf(context, version));
+    if (!answer.ok) {
+      fault = answer.reason;
+      return "";
+    }
+    streams = answer.streams;
+    return answer.text;
+  });
+  if (fault !== null) return { send: [plainResponse(fact.request, 488, transactionId)] };
+  return {
+    context: { sdp: next, answered: streams, updatedAt: at },
+    send: [sdpResponse(fact, transactionId, next.text)],
+    tell: [{
+      type: "forks.open",
+      siprecSid: context.order.siprecSid,
+      streams: streams.map((stream) => ({
+        label: stream.label,
+        destination: stream.accepted && stream.direction === "sendonly" ? stream : null,
+      })),
+    }],
+  };
+}
+
+const sdpResponse = (fact: PeerRequest, transactionId: string, sdp: string) => ({
+  type: "send.response" as const,
+  transactionId,
+  response: buildResponse(fact.request, 200, null, {
+    headers: [
+      { name: "Allow", value: SRC_ALLOW },
+      // RFC 3261 §20.32: what the request required is confirmed.
+      ...(headerHas(fact.request, "Require", "siprec")
+        ? [{ name: "Supported", value: "siprec" }] : []),
+    ],
+    body: new TextEncoder().encode(sdp),
+    contentType: "application/sdp",
+  }),
+  contactParams: SRC_CONTACT,
+  durable: false,
+});
