@@ -143,10 +143,13 @@ const parametersElement = (parameters: readonly Parameter[]): XmlElement | null 
 const participantElement = (participant: MetadataParticipant): XmlElement =>
   element("participant", { participant_id: participant.id },
     participant.names.map(({ aor, name }) =>
-      element("nameID", { aor: uriText(aor) }, [
-        name === null || name === "" ? null : element("name", {}, name),
-      ])
+      element("nameID", { aor: uriText(aor) }, [nameElement(name)])
     ));
+
+function nameElement(name: string | null): XmlElement | null {
+  const text = xmlCharacters(name ?? "").trim();
+  return text === "" ? null : element("name", {}, text);
+}
 
 /**
  * A text as xs:anyURI. What RFC 3986 has no place for in an opaque URI is percent-encoded:
@@ -155,7 +158,7 @@ const participantElement = (participant: MetadataParticipant): XmlElement =>
 export function uriText(text: string): string {
   const uri = xmlCharacters(text).trim()
     .replace(/%(?![0-9A-Fa-f]{2})/g, "%25")
-    .replace(/[^A-Za-z0-9._~:/?@!$&'()*+,;=%-]/gu, (character) => encodeURIComponent(character))
-    .replace(/^([^:]*):\/\//, "$1:%2F%2F");
-  return /^[A-Za-z][A-Za-z0-9+.-]*:/.test(uri) ? uri : `sip:${uri}`;
+    .replace(/[^A-Za-z0-9._~:/?@!$&'()*+,;=%-]/gu, (character) => encodeURIComponent(character));
+  const whole = /^[A-Za-z][A-Za-z0-9+.-]*:/.test(uri) ? uri : `sip:${uri}`;
+  return whole.replace(/^([^:]*):\/\//, "$1:%2F%2F");
 }

@@ -45,6 +45,9 @@ const REFERENCES: Readonly<Record<string, string>> = {
 const escaped = (text: string): string =>
   xmlCharacters(text).replace(/[&<>"'\t\n\r]/g, (character) => REFERENCES[character] ?? "");
 
-/** XML 1.0 §2.2: control characters, lone surrogates, U+FFFE and U+FFFF can't be written at all. */
+/**
+ * XML 1.0 §2.2: control characters, U+FFFE and U+FFFF can't be written at all; half a
+ * character becomes U+FFFD.
+ */
 export const xmlCharacters = (text: string): string =>
   text.toWellFormed().replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, "");
