@@ -131,6 +131,10 @@ export function readNats(reader: ConfigReader, file: ConfigFile): Config["nats"]
   if (clusterListen === null && given.cluster.routes.length > 0) {
     reader.problem("nats.cluster.listen", "nothing is given, and there are routes", A_LISTEN);
   }
+  if (clusterListen !== null && given.cluster.routes.length === 0) {
+    // A JetStream cluster of one server waits for ever for the others.
+    reader.problem("nats.cluster.routes", "nothing is given", "the other servers of the cluster");
+  }
   checkServers(reader, "nats.servers", given.servers);
   checkServers(reader, "nats.cluster.routes", given.cluster.routes);
   const credentials = readNatsSecret(reader, given.secret_env);

@@ -120,6 +120,7 @@ describe("the configuration", () => {
     ['[nats]\nlisten = "0.0.0.0:4222"', /^nats\.secret_env/],
     ['[nats]\nservers = ["http://x y"]', /^nats\.servers\[0\]/],
     ['[nats]\ncluster = { listen = "", routes = ["127.0.0.12:6222"] }', /^nats\.cluster\.listen/],
+    ['[nats]\ncluster = { listen = "127.0.0.1:6222", routes = [] }', /^nats\.cluster\.routes/],
     ['[nats]\nsecret_env = "UNSET_NAME"', /^nats\.secret_env: "UNSET_NAME" is not set/],
     ['[security]\nkey_env = "UNSET_NAME"', /^security\.key_env/],
     ['[http]\nlisten = "10.0.0.1:80"\nopen_console = true', /^http\.open_console/],

@@ -1,0 +1,26 @@
+// Signals and the end of this process.
+
+export interface SignalListener {
+  /** SIGTERM or SIGINT; `count` is 1 for the first. */
+  onTerminate: (count: number) => void;
+  /** SIGHUP: files are to be read again. */
+  onReload?: () => void;
+}
+
+export function onSignals(listener: SignalListener): void {
+  let count = 0;
+  const terminate = (): void => listener.onTerminate(++count);
+  process.on("SIGTERM", terminate);
+  process.on("SIGINT", terminate);
+  // Without a listener a lost terminal would end us.
+  process.on("SIGHUP", () => listener.onReload?.());
+}
+
+/** Calls back when whoever started us is gone: it held the other end of our standard input. */
+export function onStarterGone(callback: () => void): void {
+  process.stdin.on("end", callback);
+  process.stdin.on("error", callback);
+  process.stdin.resume();
+}
+
+export const exitProcess = (code: number): never => process.exit(code);
