@@ -42,6 +42,7 @@ export const ERRORS = {
   HTTP_REFUSED: { code: 11202, status: 502, message: "TCP connection refused" },
   HTTP_TIMEOUT: { code: 11203, status: 502, message: "Total timeout" },
   HTTP_CONNECTION: { code: 11205, status: 502, message: "HTTP connection failure" },
+  HTTP_PROTOCOL: { code: 11206, status: 502, message: "HTTP protocol violation" },
   HTTP_BAD_HOST: { code: 11210, status: 502, message: "HTTP bad host name" },
   HTTP_REDIRECTS: { code: 11215, status: 502, message: "Too many redirects" },
   HTTP_TLS: { code: 11220, status: 502, message: "TLS handshake failure" },

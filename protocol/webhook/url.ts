@@ -63,3 +63,37 @@ function decode(text: string): string | null {
     return null; // The caller says so in words.
   }
 }
+
+/** What a redirect changes of a request. */
+export interface NextHop {
+  url: URL;
+  method: HttpMethod;
+  params: WebhookParams;
+  credentials: WebhookUrl["credentials"];
+}
+
+export type NextHopResult = { ok: true; hop: NextHop } | { ok: false; reason: string };
+
+/**
+ * RFC 9110 §15.4: 307 and 308 repeat the request, the others turn it into a GET of the location as
+ * it stands. Credentials stay within their origin; those of the new URL go before.
+ */
+export function nextHop(from: NextHop, status: number, location: string): NextHopResult {
+  const absolute = URL.parse(location, from.url.href);
+  if (absolute === null) return { ok: false, reason: "location is not a URL" };
+  absolute.hash = "";
+  const parsed = parseWebhookUrl(absolute.href);
+  if (!parsed.ok) return parsed;
+  const { url, credentials } = parsed.target;
+  const kept = url.origin === from.url.origin ? from.credentials : null;
+  const repeats = from.method === "POST" && (status === 307 || status === 308);
+  return {
+    ok: true,
+    hop: {
+      url,
+      method: repeats ? "POST" : "GET",
+      params: repeats ? from.params : {},
+      credentials: credentials ?? kept,
+    },
+  };
+}
