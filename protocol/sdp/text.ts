@@ -17,8 +17,8 @@ const CONNECTION = /^IN IP[46] (\S+)$/;
 const MEDIA = /^(\S+) +(\d{1,5})(?:\/\d{1,5})? +(\S+)( .*)?$/;
 const FORMAT = /^[\x21-\x7e]{1,64}$/;
 /** The attributes that mean something to us; RFC 8866 §5.13: the others are ignored. */
-const ATTRIBUTE =
-  /^(sendrecv|sendonly|recvonly|inactive|rtcp-mux|(rtpmap|fmtp|rtcp|ptime|maxptime|label|crypto):.*)$/;
+const FLAG = /^(sendrecv|sendonly|recvonly|inactive|rtcp-mux)$/;
+const VALUED = /^(rtpmap|fmtp|rtcp|ptime|maxptime|label|crypto):/;
 const ATTRIBUTE_MAX_CHARS = 1024;
 
 /** What one line adds, or why the whole description can't be used. */
@@ -77,10 +77,10 @@ function checkLine(type: string, value: string, inMedia: boolean): LineResult {
     case "s=":
       return { keep: inMedia ? null : `s=${value}` };
     case "a=": {
-      const wanted = value.length <= ATTRIBUTE_MAX_CHARS && ATTRIBUTE.test(value) &&
-        // RFC 3605 §2.1, RFC 5761 §5.1.1: these are media-level attributes.
-        (inMedia || !/^(rtcp|rtpmap|fmtp|label|crypto)/.test(value));
-      return { keep: wanted ? `a=${value}` : null };
+      // Of these only a direction may stand at session level (RFC 8866 §6, RFC 3605 §2.1).
+      const wanted = (FLAG.test(value) && (inMedia || value !== "rtcp-mux")) ||
+        (inMedia && VALUED.test(value));
+      return { keep: wanted && value.length <= ATTRIBUTE_MAX_CHARS ? `a=${value}` : null };
     }
     default:
       return { keep: null };

@@ -36,7 +36,7 @@ describe("codecs", () => {
     expect(sameCodec(opus, { ...opus, clockRate: 16000 })).toBe(false);
   });
 
-  test("audio is neither events nor comfort noise; names are written as they are registered", () => {
+  test("audio is neither events nor comfort noise; names are written as registered", () => {
     const named = (name: string): Parameters<typeof isAudio>[0] =>
       ({ name, payloadType: 96, clockRate: 8000, channels: 1 });
     expect(["PCMU", "CN", "telephone-event"].map((name) => isAudio(named(name))))

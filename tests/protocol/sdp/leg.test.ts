@@ -286,7 +286,7 @@ describe("the answer to our leg's offer", () => {
   });
 });
 
-test("property: any damaged offer is answered with all its m-lines, or refused with a reason", () => {
+test("property: a damaged offer is answered with all its m-lines, or refused with a reason", () => {
   const good = offerOf([
     "m=audio 50000 RTP/AVP 0 8 96", "a=rtpmap:96 telephone-event/8000", "a=fmtp:96 0-15",
     "a=rtcp:50003 IN IP4 192.0.2.9", "a=ptime:20", "a=sendonly", "m=video 6 RTP/AVP 97",

@@ -15,7 +15,10 @@ const EVENTS: Codec = { name: EVENT_NAME, payloadType: 101, clockRate: 8000, cha
 const OFFER: RecordingOffer = {
   address: "192.0.2.10", sessionId: "3981523304", version: 1,
   streams: [
-    { label: "1", rtpPort: 40000, rtcpPort: 40001, codecs: [...G711, EVENTS], direction: "sendonly" },
+    {
+      label: "1", rtpPort: 40000, rtcpPort: 40001, codecs: [...G711, EVENTS],
+      direction: "sendonly",
+    },
     { label: "2", rtpPort: 40002, rtcpPort: 40009, codecs: G711, direction: "sendonly" },
   ],
 };
@@ -148,7 +151,7 @@ describe("the recorder's SDP answer", () => {
     expect(streamsOf(answer)[1]).toMatchObject({ accepted: false, rtp: null, codecs: [] });
   });
 
-  test("property: damaged answers give a value, and never an accepted stream without a codec", () => {
+  test("property: damaged answers give a value, never an accepted stream without a codec", () => {
     const good = answerOf([...line(5000, "a=recvonly"), ...line(5002, "a=rtcp:9 IN IP4 1.2.3.4")]);
     for (let seed = 1; seed <= 2000; seed++) {
       const random = seeded(seed);
@@ -196,7 +199,8 @@ describe("a recorder that answers", () => {
     const waiting = acceptRecording(TEXT, { ...RECORDER, direction: "inactive" });
     expect(waiting.ok && streamsOf(waiting.text).map(({ direction }) => direction))
       .toEqual(["inactive", "inactive"]);
-    const one = acceptRecording(TEXT, { ...RECORDER, streams: [null, { rtpPort: 6, rtcpPort: 7 }] });
+    const second = { rtpPort: 6, rtcpPort: 7 };
+    const one = acceptRecording(TEXT, { ...RECORDER, streams: [null, second] });
     expect(one.ok && streamsOf(one.text).map(({ accepted }) => accepted)).toEqual([false, true]);
     expect(one.ok && one.streams.map(({ accepted }) => accepted)).toEqual([false, true]);
   });

@@ -33,7 +33,7 @@ describe("the o= line over a dialog", () => {
     }
   });
 
-  test("a session id is digits below 2^63, the same for one identifier, another for another", () => {
+  test("a session id is digits below 2^63, the same for one identifier, not for another", () => {
     const seen = new Set<string>();
     for (let seed = 1; seed <= 200; seed++) {
       const bytes = seeded(seed).bytes(16);

@@ -33,7 +33,7 @@ describe("the metadata of a call", () => {
     expect(labelsOf("outbound_track")).toEqual(["2"]);
   });
 
-  test("RFC 7865 §6.3.2: with one track both parties are listed, one sends it, one hears it", () => {
+  test("RFC 7865 §6.3.2: one track lists both parties, one sends it, one hears it", () => {
     expect(flows({ ...CALL, track: "inbound_track" })).toEqual([
       [CALL.inbound.id, [ONE], []], [CALL.outbound.id, [], [ONE]],
     ]);

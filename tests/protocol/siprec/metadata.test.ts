@@ -54,7 +54,7 @@ describe("the metadata document", () => {
     }
   });
 
-  test("parameters are a foreign element, the last of the session; without any there is none", () => {
+  test("parameters are a foreign element, the last of the session, if there are any", () => {
     expect(xml).toContain(
       '    <parameters xmlns="urn:siprec:parameters:1">\n' +
         '      <parameter name="Custom1" value="Bob"/>\n' +
@@ -69,6 +69,12 @@ describe("the metadata document", () => {
       ...CALL, inbound: { ...CALL.inbound, name: "A&B <\"x\"> '\u0007\ud800😀\uffff" },
     }));
     expect(text).toContain("<name>A&amp;B &lt;&quot;x&quot;&gt; &apos;\ufffd😀</name>");
+  });
+
+  test("blanks of every kind in a parameter come back as they were", () => {
+    const parameters = [{ name: "a\tb", value: " line 1\r\nline 2\n \"q\" <&> " }];
+    const read = readMetadata(serializeMetadata(basicCallMetadata({ ...CALL, parameters })));
+    expect(read.ok && read.metadata.sessions[0]?.parameters).toEqual(parameters);
   });
 
   test("an address is a URI that schema validators take", () => {
