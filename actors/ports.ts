@@ -132,7 +132,10 @@ export interface DocumentRequest {
 }
 
 /** Fetches a TwiML document; a document that can't be had is a result, not a rejection. */
-export const documentPort = fromPromise<TwimlResult, DocumentRequest>(notProvided("document"));
+export const documentPort = fromPromise<
+  { result: TwimlResult; at: number },
+  DocumentRequest
+>(notProvided("document"));
 
 /** One address of a connector, taken apart once (schemas/connector.ts has the syntax). */
 export interface RecorderTarget {
@@ -163,7 +166,7 @@ export interface SiprecOrder {
 
 /** Looks the connectors of some `<Siprec>` elements up. */
 export const preparePort = fromPromise<
-  SiprecOrder[],
+  { orders: SiprecOrder[]; at: number },
   { accountSid: string; siprecs: SiprecStart[] }
 >(notProvided("prepare"));
 

@@ -2,6 +2,7 @@
 import type { SiprecRecord } from "../schemas/call.ts";
 import type { SiprecContext, SiprecInput } from "./siprec-types.ts";
 
+/** An error ends a session in all but name before its machine has left the state it was in. */
 const LIVE_STATES = /^(idle|inviting\.calling|in-progress\.(recording|updating|waiting))$/;
 
 /** Stopping shows as stopped: the slots are free as soon as BYE or CANCEL is sent. */
@@ -16,7 +17,7 @@ export function recordOf(context: SiprecContext, state: string): SiprecRecord {
     name: order.name,
     connectorName: order.connectorName,
     track: order.track,
-    status: isLive(state) ? "in-progress" : "stopped",
+    status: isLive(state) && context.fault === null ? "in-progress" : "stopped",
     state,
     createdAt: context.createdAt,
     updatedAt: context.updatedAt,

@@ -1,0 +1,149 @@
+// A call as REST and callbacks see it, made from its context and state; and its context at birth.
+import type {
+  CallRecord, CallResource, CallStatus, OutboxEntry, SiprecRecord,
+} from "../schemas/call.ts";
+import { CALL_RECORD_VERSION } from "../schemas/call.ts";
+import { initialLeg } from "./leg.ts";
+import type { CallContext, CallInput } from "./call-types.ts";
+
+/** An inbound call rings until its caller gives up: that is the caller's clock. */
+const NEVER = Number.MAX_SAFE_INTEGER;
+
+export const initialCall = (input: CallInput): CallContext => ({
+  callSid: input.callSid,
+  accountSid: input.accountSid,
+  parentCallSid: input.parentCallSid,
+  direction: input.direction,
+  from: input.from,
+  to: input.to,
+  callerName: input.callerName,
+  sipHost: input.sipHost,
+  seed: input.seed,
+  codecs: input.codecs,
+  mediaTimeoutMs: input.mediaTimeoutMs,
+  mediaProcess: input.mediaProcess,
+  params: input.params,
+  document: input.document,
+  createdAt: input.at,
+  updatedAt: input.at,
+  startAt: null,
+  endAt: null,
+  endStatus: null,
+  endSipStatus: 500,
+  ringDueAt: input.leg.role === "uac" ? input.at + input.ringTimeoutMs : NEVER,
+  leg: initialLeg(input),
+  port: null,
+  revision: 0,
+  appliedRevision: 0,
+  bridge: null,
+  dialling: false,
+  answerWanted: false,
+  hangupWanted: false,
+  sessions: [],
+  forks: [],
+  forkPorts: {},
+  closingForks: [],
+});
+
+const STATUSES: readonly CallStatus[] = [
+  "queued", "ringing", "in-progress", "completed", "busy", "failed", "no-answer", "canceled",
+];
+
+/** Twilio's word: an end counts from the moment it is decided, not when the last BYE is answered. */
+export function statusOf(context: CallContext, state: string): CallStatus {
+  if (context.endStatus !== null) return context.endStatus;
+  const top = state.split(".")[0];
+  return STATUSES.find((status) => status === top) ?? "failed";
+}
+
+export const resourceOf = (context: CallContext, state: string): CallResource => ({
+  sid: context.callSid,
+  accountSid: context.accountSid,
+  parentCallSid: context.parentCallSid,
+  to: context.to,
+  from: context.from,
+  callerName: context.callerName,
+  status: statusOf(context, state),
+  direction: context.direction,
+  createdAt: context.createdAt,
+  updatedAt: context.updatedAt,
+  startAt: context.startAt,
+  endAt: context.endAt,
+});
+
+type SiprecEventName = "siprec-started" | "siprec-stopped" | "siprec-error";
+
+/** What a session has to tell by now, in order: each at most once, one of them the last. */
+function eventsOf(session: SiprecRecord): { name: SiprecEventName; at: number }[] {
+  const events: { name: SiprecEventName; at: number }[] = [];
+  if (session.startedAt !== null) events.push({ name: "siprec-started", at: session.startedAt });
+  if (session.state === "stopped") {
+    events.push({ name: "siprec-stopped", at: session.endedAt ?? session.updatedAt });
+  }
+  if (session.state === "error") {
+    events.push({ name: "siprec-error", at: session.endedAt ?? session.updatedAt });
+  }
+  return events;
+}
+
+/**
+ * The call's record after a change: resource, sessions, and the callbacks that became due. Made
+ * from the last one, so that running it again, after a restart too, adds nothing twice.
+ */
+export function recordAfter(
+  last: CallRecord | null, context: CallContext, state: string,
+): CallRecord {
+  const call = resourceOf(context, state);
+  const told = new Set(last?.told ?? []);
+  const due = context.sessions.flatMap((session) =>
+    eventsOf(session).flatMap(({ name, at }) => {
+      const id = `${session.sid}:${name}`;
+      if (session.statusCallback === null || told.has(id)) return [];
+      told.add(id);
+      return [outboxEntry(id, call, session, name, at)];
+    })
+  );
+  return {
+    version: CALL_RECORD_VERSION,
+    call,
+    siprecs: context.sessions,
+    outbox: [...last?.outbox ?? [], ...due],
+    told: [...told],
+  };
+}
+
+/** TWILIO.md 4.1: the documented parameters, and the standard ones. */
+function outboxEntry(
+  id: string, call: CallResource, session: SiprecRecord, name: SiprecEventName, at: number,
+): OutboxEntry {
+  return {
+    id,
+    siprecSid: session.sid,
+    url: session.statusCallback ?? "",
+    method: session.statusCallbackMethod,
+    createdAt: at,
+    params: {
+      AccountSid: call.accountSid,
+      CallSid: call.sid,
+      SiprecSid: session.sid,
+      SiprecName: session.name ?? session.sid,
+      SiprecEvent: name,
+      Timestamp: new Date(at).toISOString(),
+      From: call.from,
+      To: call.to,
+      Caller: call.from,
+      Called: call.to,
+      CallStatus: call.status,
+      Direction: call.direction,
+      ApiVersion: "2010-04-01",
+      ...(call.parentCallSid === null ? {} : { ParentCallSid: call.parentCallSid }),
+      ...(name === "siprec-error" && session.fault !== null
+        ? { SiprecError: session.fault.message, SiprecErrorCode: String(session.fault.code) }
+        : {}),
+    },
+  };
+}
+
+export const withoutEntry = (record: CallRecord, id: string): CallRecord => ({
+  ...record, outbox: record.outbox.filter((entry) => entry.id !== id),
+});
