@@ -49,7 +49,7 @@ export function unknownKey(key: string, known: readonly string[]): Problem {
   const all = known.length > 0 ? `one of ${known.join(", ")}` : "no key here";
   return {
     key, came: "there is no such key",
-    expected: near === null ? all : `perhaps ${near}`,
+    expected: near === null ? all : `a known key, perhaps ${near}`,
   };
 }
 

@@ -12,8 +12,8 @@ export const writeExample = (path: string, random: Random): boolean =>
 export const exampleConfig = (accountSid: string, authToken: string): string =>
   `${GENERAL}${LISTENING}${callers(accountSid, authToken)}${RECORDERS}`;
 
-const GENERAL = `# The configuration of one edge. Every key may be overridden by an environment variable
-# SIPREC_<SECTION>_<KEY>: SIPREC_HTTP_LISTEN, SIPREC_MEDIA_PORTS="[10000, 11999]", SIPREC_EDGE.
+const GENERAL = `# The configuration of one edge. Every key may be overridden by an environment
+# variable SIPREC_<SECTION>_<KEY>: SIPREC_HTTP_LISTEN, SIPREC_MEDIA_PORTS="[10000, 11999]".
 # Durations: "500ms", "5s", "10m", "24h", "7d". Paths start from the working directory.
 # A key that ends in _env names an environment variable that holds the secret.
 

@@ -33,7 +33,7 @@ export function applyOverrides(
     const near = nearestWord(name, [...places.keys()]);
     found.warnings.push({
       key: name, came: "there is no such key",
-      expected: near === null ? "SIPREC_<SECTION>_<KEY>" : `perhaps ${near}`,
+      expected: near === null ? "SIPREC_<SECTION>_<KEY>" : `a known key, perhaps ${near}`,
     });
   }
 }

@@ -38,6 +38,7 @@ export interface NatsServer {
 /** Rejects with a sentence for the operator: no such program, port taken, configuration. */
 export async function startNatsServer(options: NatsServerOptions): Promise<NatsServer> {
   const { dataDir, nats, log, clock } = options;
+  const startedMs = clock.monotonicMs();
   const runFile = join(dataDir, "run", "nats.json");
   const storeDir = join(dataDir, "nats");
   const logPath = join(storeDir, "nats.log");
@@ -68,6 +69,9 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   void child.exited.then(() => (ended = true));
   const reason = (): string | null => (ended ? lastWords(dataDir, logPath) : null);
   await serverReady(options, record, reason);
+  log.info("nats.started", {
+    pid: child.pid, ready_ms: Math.round(clock.monotonicMs() - startedMs),
+  });
   return serverOf(options, record, runFile, false);
 }
 

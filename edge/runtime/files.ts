@@ -1,7 +1,7 @@
 // Files of this host, small ones: configuration, what a process leaves for the next one.
 import {
-  appendFileSync, closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, readSync,
-  renameSync, rmSync, statSync, writeFileSync,
+  appendFileSync, closeSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync, readFileSync,
+  readSync, renameSync, rmSync, statSync, writeFileSync,
 } from "node:fs";
 import { dirname, resolve } from "node:path";
 
@@ -70,4 +70,9 @@ export function readAppended(path: string, offset: number): { text: string; offs
   } finally {
     closeSync(file);
   }
+}
+
+/** Names in a folder; none when it is not there. */
+export function namesIn(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
 }

@@ -63,6 +63,15 @@ export function writeStandardError(line: string): void {
   }
 }
 
+/** What a command answers, as opposed to what it logs. */
+export function writeStandardOutput(text: string): void {
+  try {
+    writeSync(1, text);
+  } catch {
+    // The reader has gone (`siprec … | head`): that is its right.
+  }
+}
+
 /** The level of SIPREC_LOG, else info. */
 export function logLevelOf(text: string | undefined): LogLevel {
   return LOG_LEVELS.find((level) => level === text?.toLowerCase()) ?? "info";
