@@ -105,6 +105,8 @@ export const MediaReply = T.Union([
       T.Object({ port: Port, received: StreamCounters, sent: StreamCounters }), T.Null(),
     ]),
     forks: T.Array(ForkReport),
+    /** Forks of this call that were closed, newest last: their final counters. */
+    ended: T.Optional(T.Array(ForkReport)),
   }),
   T.Object({
     ok: T.Literal(false),
@@ -113,6 +115,18 @@ export const MediaReply = T.Union([
   }),
 ]);
 export type MediaReply = Static<typeof MediaReply>;
+
+/** Asked on …<id>.stats: one call, or all of them by name only (a list of reports has no bound). */
+export const MediaStatsRequest = T.Object({ callSid: T.Union([T.String(), T.Null()]) });
+export type MediaStatsRequest = Static<typeof MediaStatsRequest>;
+
+/** What a media process holds: for reconciling after a restart, and for receipts. */
+export const MediaStats = T.Object({
+  calls: T.Array(T.Object({ callSid: T.String(), epoch: T.Integer(), revision: T.Integer() })),
+  /** The present state of the call that was asked for; null: it is not here, or none was named. */
+  call: T.Union([MediaReply, T.Null()]),
+});
+export type MediaStats = Static<typeof MediaStats>;
 
 /** A fact that a media process tells the owner of a call, as a request to siprec.v1.call.<CallSid>.media. */
 export const MediaFact = T.Union([
