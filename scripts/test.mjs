@@ -14,7 +14,8 @@ export async function runTests({ bun, env, missing, args }) {
   const counts = await runBunTest(bun, env, args);
   const failed = counts.failed + (typed ? 0 : 1);
   const passed = counts.passed + (typed ? 1 : 0);
-  if (counts.skips.length > 0) {
+  // Bun prints them twice: where they are, and once more at the end.
+  if (counts.skips.size > 0) {
     say(`\nskipped${missing.length > 0 ? ` (not installed: ${missing.join(", ")})` : ""}:`);
     for (const name of counts.skips) say(`  ${name}`);
   }
@@ -40,7 +41,7 @@ async function runBunTest(bun, env, args) {
   const stop = (signal) => child.kill(signal);
   process.on("SIGINT", stop).on("SIGTERM", stop);
 
-  const counts = { passed: 0, failed: 0, skipped: 0, skips: [], summed: false };
+  const counts = { passed: 0, failed: 0, skipped: 0, skips: new Set(), summed: false };
   const readers = [child.stdout, child.stderr].map((stream) => readLines(stream, counts));
   const ended = new Promise((resolve) => {
     child.on("error", () => resolve(1));
@@ -58,7 +59,7 @@ async function readLines(stream, counts) {
   for await (const line of createInterface({ input: stream })) {
     process.stdout.write(`${line}\n`);
     const text = line.replace(COLOUR, "");
-    if (text.startsWith("(skip) ") || text.startsWith("(todo) ")) counts.skips.push(text.slice(7));
+    if (text.startsWith("(skip) ") || text.startsWith("(todo) ")) counts.skips.add(text.slice(7));
     const [, number, kind] = SUMMARY.exec(text) ?? [];
     if (kind === undefined) continue;
     counts.summed = true;
