@@ -6,7 +6,7 @@ import type { Clock, Log, Random } from "../runtime/types.ts";
 import type { PortPool } from "./ports.ts";
 
 /** Pairs that another program holds, tried one after the other. */
-const PORT_ATTEMPTS_MAX = 20;
+const PORT_ATTEMPTS_MAX = 50;
 
 export interface MediaEnvironment {
   sockets: MediaSockets;

@@ -65,3 +65,13 @@ function shuffled(pairs: number, first: number, random: Random): Uint16Array {
   }
   return ring;
 }
+
+/** The n-th of equal shares of a range; every share begins with an even port. */
+export function shareOfPorts(
+  range: { min: number; max: number }, shares: number, index: number,
+): [first: number, last: number] {
+  const first = range.min + (range.min % 2);
+  const pairs = Math.floor((range.max - first + 1) / 2 / Math.max(1, shares));
+  const start = first + 2 * pairs * (shares === 0 ? 0 : index % shares);
+  return [start, start + 2 * pairs - 1];
+}
