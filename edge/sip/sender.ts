@@ -1,0 +1,206 @@
+// Takes a message to the wire: the place is found, the stream opened, Via and Contact written for
+// the socket that is used (RFC 3261 §18.1.1, §18.2.2).
+
+import { header, prependHeader, topVia, withoutHeader } from "../../protocol/sip/header.ts";
+import type {
+  SipFlow, SipHeader, SipMessage, SipRequest, SipResponse, Transport,
+} from "../../protocol/sip/message.ts";
+import { serializeMessage } from "../../protocol/sip/serialize.ts";
+import { escapeUser } from "../../protocol/sip/uri.ts";
+import { TcpRefused } from "../runtime/tcp.ts";
+import type { Log } from "../runtime/types.ts";
+import { CONNECT_TIMEOUT_MS, type Connections } from "./connections.ts";
+import { isAny, type Listeners } from "./listeners.ts";
+import { type Hop, locate, nextHop, responseAddress } from "./locate.ts";
+import type { ContactOptions, SendOptions, SipNetwork, SipStats } from "./types.ts";
+
+/** RFC 3261 §18.1.1: a request above this goes over a transport with congestion control. */
+export const DATAGRAM_REQUEST_MAX_BYTES = 1300;
+
+export interface SenderOptions {
+  listeners: Listeners;
+  connections: Connections;
+  network: SipNetwork;
+  stats: SipStats;
+  log: Log;
+  userAgentName: string;
+}
+
+/** A request as it goes out, and on what. */
+export interface Departure {
+  request: SipRequest;
+  flow: SipFlow;
+}
+
+export class Sender {
+  readonly #options: SenderOptions;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+  }
+
+  /** Finds the way, opens the stream, writes the Via. Rejects with a sentence; sends nothing. */
+  async prepare(request: SipRequest, options: SendOptions, branch: string): Promise<Departure> {
+    const flow = options.flow ?? options.target?.flow ?? null;
+    const open = flow === null ? null : this.#reuse(flow);
+    if (open !== null) return this.#depart(request, options, branch, open);
+    const result = nextHop(request, options.target);
+    if (!result.ok) throw new Error(result.reason);
+    const { hop } = result;
+    if (hop.transport !== null) {
+      return this.#depart(request, options, branch, await this.#open(hop, hop.transport, options));
+    }
+    const noUdp = !this.#options.listeners.listening().some(({ transport }) => transport === "udp");
+    if (noUdp) return this.#depart(request, options, branch, await this.#open(hop, "tcp", options));
+    return this.#departBySize(request, hop, options, branch);
+  }
+
+  /** False: it is known not to have gone out. */
+  transmit(message: SipMessage, flow: SipFlow): boolean {
+    const bytes = serializeMessage(message);
+    const isSent = flow.transport === "udp"
+      ? this.#sendDatagram(bytes, flow.remoteAddress, flow.remotePort, flow.localPort)
+      : this.#options.connections.write(flow.connection ?? "", bytes);
+    if (isSent) this.#options.stats.sent++;
+    else this.#options.stats.sendFailures++;
+    return isSent;
+  }
+
+  /** RFC 3261 §18.2.2: on the stream that the request came on; else to where its Via says. */
+  respond(response: SipResponse, flow: SipFlow): void {
+    const { connections, stats, log } = this.#options;
+    const via = topVia(response);
+    if (via === null) return;
+    if (flow.transport !== "udp" && connections.isOpen(flow.connection ?? "")) {
+      this.transmit(response, flow);
+      return;
+    }
+    const { address, port } = responseAddress(via, flow);
+    if (flow.transport === "udp") {
+      this.transmit(response, { ...flow, remoteAddress: address, remotePort: port });
+      return;
+    }
+    connections.open(address, port, this.#leaveFrom(address), CONNECT_TIMEOUT_MS).then(
+      (opened) => this.transmit(response, opened),
+      (error: unknown) => {
+        stats.sendFailures++;
+        log.debug("sip.response-undeliverable", { reason: sentence(error) });
+      },
+    );
+  }
+
+  /** A response's Server and Contact. */
+  finish(response: SipResponse, flow: SipFlow, contact: ContactOptions | null): SipResponse {
+    const more: SipHeader[] = [];
+    if (contact !== null && header(response, "Contact") === null) {
+      more.push({ name: "Contact", value: this.#contact(contact, flow) });
+    }
+    if (response.status >= 200 && header(response, "Server") === null) {
+      more.push({ name: "Server", value: this.#options.userAgentName });
+    }
+    return { ...response, headers: [...response.headers, ...more] };
+  }
+
+  async #departBySize(
+    request: SipRequest, hop: Hop, options: SendOptions, branch: string,
+  ): Promise<Departure> {
+    const flow = await this.#open(hop, "udp", options);
+    const small = this.#depart(request, options, branch, flow);
+    if (serializeMessage(small.request).length <= DATAGRAM_REQUEST_MAX_BYTES) return small;
+    try {
+      return this.#depart(request, options, branch, await this.#open(hop, "tcp", options));
+    } catch (error) {
+      // It went to TCP for its size alone: where nobody listens, UDP is better than nothing.
+      if (error instanceof TcpRefused) return small;
+      throw error;
+    }
+  }
+
+  #reuse(flow: SipFlow): SipFlow | null {
+    const { connections, listeners } = this.#options;
+    if (flow.transport !== "udp") return connections.isOpen(flow.connection ?? "") ? flow : null;
+    // However large: a phone behind NAT is reached on its flow or not at all.
+    const from = listeners.choose("udp", flow.remoteAddress, flow.localPort);
+    return from === null ? null : { ...flow, localAddress: from.address, localPort: from.port };
+  }
+
+  async #open(hop: Hop, transport: Transport, options: SendOptions): Promise<SipFlow> {
+    if (transport === "tls") throw new Error("TLS is not offered");
+    const places = await locate(hop, transport, this.#options.network);
+    let problem: unknown = new Error(`no usable address for ${hop.host}`);
+    for (const { address, port } of places) {
+      try {
+        const flow = transport === "udp"
+          ? this.#datagramFlow(address, port)
+          : await this.#options.connections.open(
+            address, port, this.#leaveFrom(address),
+            options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+          );
+        if (flow !== null) return flow;
+      } catch (error) {
+        problem = error;
+      }
+    }
+    throw problem;
+  }
+
+  #datagramFlow(address: string, port: number): SipFlow | null {
+    const from = this.#options.listeners.choose("udp", address);
+    return from === null ? null : {
+      transport: "udp", localAddress: from.address, localPort: from.port,
+      remoteAddress: address, remotePort: port,
+    };
+  }
+
+  /** The listening address, so that the peer sees where we listen; null: the system's choice. */
+  #leaveFrom(address: string): string | null {
+    const { listeners } = this.#options;
+    const own = (listeners.choose("tcp", address) ?? listeners.choose("udp", address))?.address;
+    if (own === undefined || isAny(own) || isLoopback(own) !== isLoopback(address)) return null;
+    return own;
+  }
+
+  #depart(
+    request: SipRequest, options: SendOptions, branch: string, flow: SipFlow,
+  ): Departure {
+    const via = `SIP/2.0/${flow.transport.toUpperCase()} ${this.#name(flow)};rport;branch=${branch}`;
+    const stamped = prependHeader(withoutHeader(request, "Via"), "Via", via);
+    const more: SipHeader[] = [];
+    const lacks = (name: string): boolean => header(request, name) === null;
+    if (lacks("Max-Forwards")) more.push({ name: "Max-Forwards", value: "70" });
+    if (lacks("User-Agent")) more.push({ name: "User-Agent", value: this.#options.userAgentName });
+    const contact = options.contact ?? null;
+    if (contact !== null && lacks("Contact")) {
+      more.push({ name: "Contact", value: this.#contact(contact, flow) });
+    }
+    return { request: { ...stamped, headers: [...stamped.headers, ...more] }, flow };
+  }
+
+  #name(flow: SipFlow): string {
+    const { transport, remoteAddress, localPort } = flow;
+    return this.#options.listeners.nameOf(transport, remoteAddress, localPort);
+  }
+
+  #contact({ user, params }: ContactOptions, flow: SipFlow): string {
+    const at = user === undefined || user === "" ? "" : `${escapeUser(user)}@`;
+    // Without a stream listener nobody could open a stream to us: then the datagram one it is.
+    const named = flow.transport !== "udp" &&
+      this.#options.listeners.choose(flow.transport, flow.remoteAddress) !== null;
+    const transport = named ? `;transport=${flow.transport}` : "";
+    return `<sip:${at}${this.#name(flow)}${transport}>${params ?? ""}`;
+  }
+
+  #sendDatagram(bytes: Uint8Array, address: string, port: number, localPort: number): boolean {
+    try {
+      return this.#options.listeners.sendDatagram(bytes, address, port, localPort);
+    } catch (error) {
+      this.#options.log.debug("sip.send-failed", { reason: sentence(error) });
+      return false;
+    }
+  }
+}
+
+const isLoopback = (address: string): boolean => address.startsWith("127.") || address === "::1";
+
+export const sentence = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);

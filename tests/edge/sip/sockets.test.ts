@@ -1,0 +1,130 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { systemClock } from "../../../edge/runtime/clock.ts";
+import { systemRandom } from "../../../edge/runtime/random.ts";
+import type { ClientEvent, ListenAddress, UserAgent } from "../../../edge/sip/types.ts";
+import { createUserAgent } from "../../../edge/sip/user-agent.ts";
+import { buildRequest, buildResponse } from "../../../protocol/sip/build.ts";
+import { ackFor2xx, uacDialog } from "../../../protocol/sip/dialog.ts";
+import { header, topVia } from "../../../protocol/sip/header.ts";
+import type { SipRequest } from "../../../protocol/sip/message.ts";
+import { quietLog } from "../../support/quiet-log.ts";
+
+const open: UserAgent[] = [];
+afterEach(async () => {
+  for (const agent of open.splice(0)) await agent.stop();
+});
+
+async function agentOn(...transports: ("udp" | "tcp")[]): Promise<UserAgent> {
+  const agent = createUserAgent({
+    listen: transports.map((transport) => ({ transport, address: "127.0.0.1", port: 0 })),
+    clock: systemClock, random: systemRandom, log: quietLog, userAgentName: "test",
+  });
+  open.push(agent);
+  await agent.start();
+  return agent;
+}
+
+const placeOf = (agent: UserAgent, transport: string): ListenAddress => {
+  const place = agent.listening().find((each) => each.transport === transport);
+  if (place === undefined) throw new Error(`no ${transport}`);
+  return place;
+};
+
+const inviteTo = (port: number, parameters = "", bodyBytes = 0): SipRequest => buildRequest({
+  method: "INVITE",
+  uri: `sip:b@127.0.0.1:${port}${parameters}`,
+  from: "<sip:a@127.0.0.1>;tag=a",
+  to: "<sip:b@127.0.0.1>",
+  callId: crypto.randomUUID(),
+  cseq: 1,
+  body: new Uint8Array(bodyBytes).fill(0x61),
+  contentType: "text/plain",
+});
+
+/** The first event of a type that passes. */
+function firstFinal(
+  agent: UserAgent, request: SipRequest,
+): Promise<ClientEvent> {
+  return new Promise((resolve) => {
+    agent.send(request, { owner: null, contact: { user: "a" } }, (event) => {
+      if (event.type !== "response" || event.response.status >= 200) resolve(event);
+    });
+  });
+}
+
+describe("user agents on real sockets", () => {
+  for (const transport of ["udp", "tcp"] as const) {
+    test(`an INVITE over ${transport} is answered, acknowledged, and ended by the callee`, async () => {
+      const [a, b] = [await agentOn("udp", "tcp"), await agentOn("udp", "tcp")];
+      const acked = Promise.withResolvers<SipRequest>();
+      const ended = Promise.withResolvers<SipRequest>();
+      b.onRequest = ({ request, transactionId }) => {
+        if (request.method === "ACK") return acked.resolve(request);
+        const answer = buildResponse(request, 200, null, { toTag: "b" });
+        b.respond(transactionId ?? "", answer, { contact: { user: "b", params: ";+sip.srs" } });
+      };
+      a.onRequest = ({ request, transactionId }) => {
+        ended.resolve(request);
+        a.respond(transactionId ?? "", buildResponse(request, 200));
+      };
+      const request = inviteTo(placeOf(b, transport).port, `;transport=${transport}`);
+      const event = await firstFinal(a, request);
+      if (event.type !== "response") throw new Error(event.type);
+      const contact = header(event.response, "Contact") ?? "";
+      const suffix = transport === "tcp" ? ";transport=tcp" : "";
+      expect(contact).toBe(
+        `<sip:b@127.0.0.1:${placeOf(b, transport).port}${suffix}>;+sip.srs`);
+      const dialog = uacDialog(request, event.response, event.flow);
+      a.sendAck(ackFor2xx(dialog, 1), { owner: null });
+      expect(topVia(await acked.promise)?.transport).toBe(transport.toUpperCase());
+      const bye = buildRequest({
+        method: "BYE", uri: `sip:a@127.0.0.1:${placeOf(a, transport).port}${suffix}`,
+        from: "<sip:b@127.0.0.1>;tag=b", to: "<sip:a@127.0.0.1>;tag=a",
+        callId: dialog.callId, cseq: 1,
+      });
+      const byeAnswer = await firstFinal(b, bye);
+      expect(byeAnswer).toMatchObject({ type: "response", response: { status: 200 } });
+      expect((await ended.promise).method).toBe("BYE");
+      expect(b.stats.noAck).toBe(0);
+    });
+  }
+
+  test("RFC 3261 §18.1.1: a large request without a transport goes over TCP", async () => {
+    const [a, b] = [await agentOn("udp", "tcp"), await agentOn("tcp")];
+    b.onRequest = ({ request, transactionId, flow }) => {
+      expect(flow.transport).toBe("tcp");
+      b.respond(transactionId ?? "", buildResponse(request, 486, null, { toTag: "b" }));
+    };
+    const event = await firstFinal(a, inviteTo(placeOf(b, "tcp").port, "", 2000));
+    expect(event).toMatchObject({ type: "response", response: { status: 486 } });
+  });
+
+  test("a large request falls back to UDP where TCP is refused", async () => {
+    const [a, b] = [await agentOn("udp", "tcp"), await agentOn("udp")];
+    b.onRequest = ({ request, transactionId, flow }) => {
+      expect(flow.transport).toBe("udp");
+      expect(request.body.length).toBe(2000);
+      b.respond(transactionId ?? "", buildResponse(request, 486, null, { toTag: "b" }));
+    };
+    const event = await firstFinal(a, inviteTo(placeOf(b, "udp").port, "", 2000));
+    expect(event).toMatchObject({ type: "response", response: { status: 486 } });
+  });
+
+  test("a large request that asks for TCP is not sent by UDP when TCP is refused", async () => {
+    const [a, b] = [await agentOn("udp", "tcp"), await agentOn("udp")];
+    const request = inviteTo(placeOf(b, "udp").port, ";transport=tcp", 2000);
+    expect((await firstFinal(a, request)).type).toBe("transport-error");
+    expect(b.stats.received).toBe(0);
+  });
+
+  test("a taken port is named", async () => {
+    for (const transport of ["udp", "tcp"] as const) {
+      const { port } = placeOf(await agentOn(transport), transport);
+      const second = createUserAgent({
+        listen: [{ transport, address: "127.0.0.1", port }],
+        clock: systemClock, random: systemRandom, log: quietLog, userAgentName: "test",
+      });
+      expect(second.start()).rejects.toThrow(`${transport}:127.0.0.1:${port}: the port is taken`);
+    }
+  });
+});
