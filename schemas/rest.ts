@@ -4,7 +4,7 @@ import { type Static, Type as T } from "@sinclair/typebox";
 export const NAME_MAX_CHARS = 256;
 export const PARAMETER_COUNT_MAX = 99;
 
-/** Fields that are not named here are ignored, as Twilio does; ParameterN.Name is read by pattern. */
+/** Fields not named here are ignored, as Twilio does; ParameterN.Name is read by pattern. */
 const others = { additionalProperties: true };
 
 export const SiprecCreateForm = T.Object({
@@ -24,7 +24,7 @@ export type SiprecUpdateForm = Static<typeof SiprecUpdateForm>;
 const Text = T.Union([T.String(), T.Null()]);
 /** RFC 2822, always "+0000"; a missing date would be read as now by twilio-node: null is said. */
 const DateText = T.Union([
-  T.String({ pattern: "^[A-Z][a-z]{2}, \\d{2} [A-Z][a-z]{2} \\d{4} \\d{2}:\\d{2}:\\d{2} \\+0000$" }),
+  T.String({ pattern: "^\\w{3}, \\d{2} \\w{3} \\d{4} \\d{2}:\\d{2}:\\d{2} \\+0000$" }),
   T.Null(),
 ]);
 

@@ -59,7 +59,7 @@ export function siprecStart(form: SiprecCreateForm): SiprecStart {
   };
 }
 
-/** Parameter1.Name and Parameter1.Value to Parameter99.…: in the order of their numbers, with gaps. */
+/** Parameter1.Name, Parameter1.Value to Parameter99.…: in the order of their numbers, with gaps. */
 function numberedParameters(form: SiprecCreateForm): Parameter[] {
   // The schema lets other fields through; a form has nothing but text in it.
   const fields = form as Record<string, string | undefined>;

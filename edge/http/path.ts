@@ -6,7 +6,7 @@ export function rawPath(url: string): string {
   return start < 0 ? "/" : url.slice(start).replace(/[?#].*$/s, "");
 }
 
-/** One segment, percent-decoded once and without the ".json" of the representation; null: no UTF-8. */
+/** One segment, percent-decoded once, without the ".json" of the format; null: it is no UTF-8. */
 export function resourceId(rawPath: string, index: number): string | null {
   return decodeSegment(withoutSuffix(rawPath.split("/")[index] ?? ""));
 }

@@ -1,7 +1,7 @@
 // What a custom parameter may be: it travels in the metadata (XML) or in header lines of an INVITE.
 import type { Parameter } from "./document.ts";
 
-/** Names and values of one session together: they have to fit into one SIP message with the rest. */
+/** Names and values of one session together: they have to fit into one SIP message. */
 export const PARAMETERS_MAX_BYTES = 32_768;
 
 /** What is wrong with the parameters of one session as a sentence; null: nothing. */

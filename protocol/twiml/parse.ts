@@ -15,7 +15,7 @@ export const SIP_URI_MAX_CHARS = 2048;
 export const PAUSE_DEFAULT_SECONDS = 1;
 export const PAUSE_MAX_SECONDS = 14_400;
 
-/** Twilio's numbers for what a document can have wrong (schemas/error.ts names those that stop it). */
+/** Twilio's numbers for what a document can have wrong. */
 const CODE = {
   tooLarge: 11750, unparsable: 12100, badRoot: 12102, schema: 12200, statusCallback: 21609,
   dialTimeout: 13212, dialNumber: 13223, dialSip: 13243, dialTargets: 13226, pauseLength: 13910,
@@ -152,13 +152,12 @@ function readDial(element: XmlElement, warnings: Warnings): Verb {
     const message = `${at(element)} has more than ${DIAL_TARGETS_MAX} targets: the rest is skipped`;
     warnings.add(CODE.dialTargets, message);
   }
-  const timeout = { max: DIAL_TIMEOUT_MAX_SECONDS, fallback: DIAL_TIMEOUT_DEFAULT_SECONDS };
+  const range = { min: 1, max: DIAL_TIMEOUT_MAX_SECONDS, fallback: DIAL_TIMEOUT_DEFAULT_SECONDS };
+  const rule = { ...range, code: CODE.dialTimeout };
   return {
     kind: "dial",
     targets: targets.slice(0, DIAL_TARGETS_MAX),
-    timeoutSeconds: readSeconds(
-      element, "timeout", given("timeout"), { min: 1, code: CODE.dialTimeout, ...timeout }, warnings,
-    ),
+    timeoutSeconds: readSeconds(element, "timeout", given("timeout"), rule, warnings),
     callerId: given("callerId"),
   };
 }

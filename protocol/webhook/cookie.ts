@@ -1,4 +1,5 @@
-// Cookies of a call (RFC 6265), as plain data: what an app sets on one document it gets on the next.
+// Cookies of a call (RFC 6265) as plain data: what an app sets with one document, the next request
+// brings back.
 
 export interface Cookie {
   name: string;

@@ -39,7 +39,7 @@ const NUMBERS = {
   tt: { field: "totalTimeoutMs", min: 100, max: 15_000 },
 } as const;
 
-/** `hash` with or without its "#". A fragment with keys of the app's own is none of ours: ignored. */
+/** `hash` with or without its "#". Keys of the app's own are none of ours: ignored. */
 export function parseOverrides(hash: string): OverridesResult {
   const overrides: Overrides = { ...DEFAULT_OVERRIDES };
   for (const pair of hash.replace(/^#/, "").split("&")) {

@@ -119,7 +119,8 @@ export class ResponseDecoder {
       }
       const line = this.#takeLine();
       if (line === null) {
-        return this.#bytes.length > CHUNK_LINE_MAX_BYTES ? malformed("a chunk line is too long") : MORE;
+        const over = this.#bytes.length > CHUNK_LINE_MAX_BYTES;
+        return over ? malformed("a chunk line is too long") : MORE;
       }
       if (framing.part === "end-of-data") {
         if (line !== "") return malformed("a chunk is longer than it says");
@@ -127,7 +128,7 @@ export class ResponseDecoder {
       } else if (framing.part === "trailer") {
         if (line === "") return this.#done();
         this.#trailerSize += line.length;
-        if (this.#trailerSize > RESPONSE_HEAD_MAX_BYTES) return malformed("the trailer is too long");
+        if (this.#trailerSize > RESPONSE_HEAD_MAX_BYTES) return malformed("a trailer is too long");
       } else {
         const size = /^([0-9a-f]{1,8})[ \t]*(?:;.*)?$/i.exec(line)?.[1];
         if (size === undefined) return malformed("a chunk size is not a number");

@@ -20,7 +20,7 @@ export type WebhookUrlResult =
 export const URL_MAX_CHARS = 4096;
 const BAD_URL = 11100;
 
-/** An absolute http or https URL; anything else is refused with 11100, a bad fragment with 11243. */
+/** An absolute http or https URL; anything else is refused with 11100, a bad rp with 11243. */
 export function parseWebhookUrl(text: string): WebhookUrlResult {
   const bad = (reason: string): WebhookUrlResult => ({ ok: false, code: BAD_URL, reason });
   if (text.length > URL_MAX_CHARS) return bad(`the URL is longer than ${URL_MAX_CHARS} characters`);

@@ -64,7 +64,10 @@ describe("Bad bytes on the HTTP port", () => {
     ["a TLS hello", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "HTTP/1.1 400 "],
     ["no Host", "GET /healthz HTTP/1.1\r\n\r\n", "HTTP/1.1 400 "],
     ["an unreadable Host", "GET /healthz HTTP/1.1\r\nHost: a b\r\n\r\n", "HTTP/1.1 400 "],
-    ["headers of 30 kB", `GET / HTTP/1.1\r\nHost: h\r\nX: ${"a".repeat(30_000)}\r\n\r\n`, "HTTP/1.1 431 "],
+    [
+      "headers of 30 kB", `GET / HTTP/1.1\r\nHost: h\r\nX: ${"a".repeat(30_000)}\r\n\r\n`,
+      "HTTP/1.1 431 ",
+    ],
     [
       "two lengths", `POST ${CREATE} HTTP/1.1\r\nHost: h\r\n${AUTH}` +
         "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", "HTTP/1.1 400 ",

@@ -22,14 +22,13 @@ const ask = (url: string, options: Partial<WebhookClientOptions>): Promise<Docum
   });
 
 describe("HTTPS", () => {
-  test("a certificate that names the host is trusted, and the signature drops the port", async () => {
+  test("a certificate that names the host is trusted; the signature drops the port", async () => {
     const { port, seen } = app(APP);
     const url = `https://app.test:${port}/voice`;
     expect(await ask(url, { ca: APP.cert })).toMatchObject({ ok: true, url });
     const signature = seen[0]?.headers.get("x-twilio-signature") ?? "";
-    expect(signature).toBe(twilio.validateRequest(TOKEN, signature, url, { a: "b" }) ? signature : "");
-    expect(signature)
-      .toBe(twilioSignature("https://app.test/voice", { a: "b" }));
+    expect(twilio.validateRequest(TOKEN, signature, url, { a: "b" })).toBe(true);
+    expect(signature).toBe(twilioSignature("https://app.test/voice", { a: "b" }));
   });
 
   test("an address in the certificate serves for a URL with that address", async () => {

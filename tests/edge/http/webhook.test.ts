@@ -46,7 +46,8 @@ describe("Fetching a document", () => {
     expect(result).toMatchObject({ ok: true, body: XML, contentType: "text/xml" });
     const [one] = seen;
     expect(one?.method).toBe("POST");
-    expect(one?.body).toBe("CallSid=CA1&From=%2B15550001111&Name=Bob%20%26%20Alice%20%C3%A9&Empty=");
+    expect(one?.body)
+      .toBe("CallSid=CA1&From=%2B15550001111&Name=Bob%20%26%20Alice%20%C3%A9&Empty=");
     expect(one?.headers.get("content-type"))
       .toBe("application/x-www-form-urlencoded; charset=UTF-8");
     expect(one?.headers.get("user-agent")).toBe("TwilioProxy/1.1");
@@ -94,7 +95,8 @@ describe("Fetching a document", () => {
     const first = await document(`${url}/a`);
     const second = await document(`${url}/b`, { cookies: first.cookies });
     await document(`${url}/c`, { cookies: second.cookies });
-    expect(seen.map(({ headers }) => headers.get("cookie"))).toEqual([null, "session=0", "session=1"]);
+    const sent = seen.map(({ headers }) => headers.get("cookie"));
+    expect(sent).toEqual([null, "session=0", "session=1"]);
   });
 
   for (const type of [
@@ -201,7 +203,7 @@ describe("Servers that misbehave", () => {
     ["HTTP/2 bytes", "HTTP/2 200\r\n\r\n", 11206],
     ["nothing at all", "", 11205],
     ["half a head", "HTTP/1.1 200 OK\r\nContent-", 11205],
-    ["half a body", "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 9\r\n\r\nab", 11205],
+    ["half a body", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab", 11205],
     ["a huge length", "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", 11750],
     ["two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 11206],
     ["no type", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", 11200],
@@ -216,7 +218,7 @@ describe("Servers that misbehave", () => {
 
   test("a body that never ends is cut at 64 kB, not at the end of memory", async () => {
     const { url } = await rawApp((socket) => {
-      socket.write("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n");
+      socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
       const more = (): void => {
         while (socket.write(`4000\r\n${"a".repeat(0x4000)}\r\n`)) if (socket.destroyed) return;
         socket.once("drain", more);
@@ -313,7 +315,8 @@ describe("Private addresses, when they are not allowed", () => {
     "http://[::ffff:127.0.0.1]/", "http://10.0.0.1/", "http://169.254.169.254/latest/meta-data",
   ]) {
     test(`${url} is refused`, async () => {
-      expect(await refuse(url, [])).toMatchObject({ kind: "invalid", code: 11100, mayRetry: false });
+      const refused = { kind: "invalid", code: 11100, mayRetry: false };
+      expect(await refuse(url, [])).toMatchObject(refused);
     });
   }
 
@@ -339,71 +342,5 @@ describe("Private addresses, when they are not allowed", () => {
       url: outside.url, method: "POST", params: {}, authToken: TOKEN, idempotencyToken: "x",
     })).toMatchObject({ kind: "invalid", code: 11100, mayRetry: false });
     expect([outside.seen.length, asked]).toEqual([1, ["inside.test"]]);
-  });
-});
-
-describe("Delivering a status callback", () => {
-  test("any 2xx is delivered; the token and the signature are in the request", async () => {
-    const { url, seen } = app(() => new Response(null, { status: 204 }));
-    expect(await deliver(`${url}/cb`)).toEqual({ ok: true, status: 204 });
-    const [one] = seen;
-    expect(one?.headers.get("i-twilio-idempotency-token")).toBe("SR1:started");
-    const signature = one?.headers.get("x-twilio-signature") ?? "";
-    expect(twilio.validateRequest(TOKEN, signature, `${url}/cb`, PARAMS)).toBe(true);
-  });
-
-  test("a large answer is not read", async () => {
-    const { url } = app(() => new Response("a".repeat(1_000_000)));
-    expect(await deliver(url)).toEqual({ ok: true, status: 200 });
-  });
-
-  for (const status of [400, 404, 500, 503]) {
-    test(`${status} ends the delivery with 15003, after one request`, async () => {
-      const { url, seen } = app(() => new Response(null, { status }));
-      expect(await deliver(url)).toMatchObject({
-        ok: false, kind: "status", code: 15003, mayRetry: false,
-      });
-      expect(seen.length).toBe(1);
-    });
-  }
-
-  test("a refused connection may be retried later", async () => {
-    const { url, stop } = await raw("");
-    stop();
-    expect(await deliver(url)).toMatchObject({ kind: "connect", code: 11202, mayRetry: true });
-  });
-
-  test("a timeout may be retried later", async () => {
-    const { url } = await rawApp(() => {});
-    expect(await deliver(`${url}/#rt=100`)).toMatchObject({
-      kind: "timeout", code: 11203, mayRetry: true,
-    });
-  });
-
-  test("a rule in the URL is the whole rule: 5xx is repeated as often as it says", async () => {
-    const { url, seen } = app(() => new Response(null, { status: 503 }));
-    expect(await deliver(`${url}/#rc=2&rp=5xx`)).toMatchObject({ kind: "status", mayRetry: false });
-    expect(seen.length).toBe(3);
-    const tokens = seen.map(({ headers }) => headers.get("i-twilio-idempotency-token"));
-    expect(new Set(tokens)).toEqual(new Set(["SR1:started"]));
-  });
-
-  test("a rule that stops sooner is obeyed too", async () => {
-    const { url } = await rawApp(() => {});
-    expect(await deliver(`${url}/#rc=0&rt=100`)).toMatchObject({ kind: "timeout", mayRetry: false });
-  });
-
-  test("the repetition stops at the first success", async () => {
-    const { url, seen } = app((_, index) => new Response(null, { status: index < 1 ? 404 : 200 }));
-    expect(await deliver(`${url}/#rc=5&rp=all`)).toEqual({ ok: true, status: 200 });
-    expect(seen.length).toBe(2);
-  });
-
-  test("a read timeout is repeated by rp=rt, within the total time", async () => {
-    const server = await rawApp((socket, index) => {
-      if (index === 1) socket.end("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    });
-    expect(await deliver(`${server.url}/#rc=3&rp=rt&rt=100`)).toEqual({ ok: true, status: 200 });
-    expect(server.connections).toBe(2);
   });
 });
