@@ -1,10 +1,10 @@
 // A KV bucket of the edge's own server: one replica, one value a key, puts that may be bound to
-// the revision they replace. Removing leaves no marker behind, so ended calls leave nothing.
+// the revision they replace. Removing leaves no marker, as long as the cluster has a leader.
 import {
   jetstream, JetStreamApiCodes, JetStreamApiError, type JetStreamClient, type JetStreamManager,
   jetstreamManager, type StreamConfig,
 } from "@nats-io/jetstream";
-import { nanos } from "@nats-io/transport-node";
+import { headers, nanos } from "@nats-io/transport-node";
 import type { Clock, Log } from "../runtime/types.ts";
 import type { NatsLink } from "./connect.ts";
 
@@ -47,7 +47,8 @@ export interface Bucket {
   put(key: string, value: Uint8Array, expected?: number): Promise<PutResult>;
   /** Removes that revision and nothing newer; true also when it is gone already. */
   remove(key: string, revision: number): Promise<boolean>;
-  /** `filter` may have the wildcards * and > of NATS. Rejects when the server is away. */
+  /** `filter` may have the wildcards * and > of NATS. A key that was removed while the server was
+   *  cut off from its cluster may be among them. Rejects when the server is away. */
   keys(filter?: string): Promise<string[]>;
 }
 
@@ -67,16 +68,17 @@ export async function openBucket(
     name,
     async get(key) {
       const found = await jsm.direct.getMessage(stream, { last_by_subj: subjectOf(key) });
-      if (found === null) return null;
+      if (found === null || REMOVED.includes(found.header.get(OPERATION_HEADER))) return null;
       return { value: found.data, revision: found.seq, createdAt: found.time.getTime() };
     },
     put: (key, value, expected) => putMessage(place.link, js, subjectOf(key), value, expected),
-    async remove(_key, revision) {
+    async remove(key, revision) {
       if (!place.link.isConnected()) return false;
       try {
         return await jsm.streams.deleteMessage(stream, revision, false);
       } catch (error) {
-        return hasCode(error, JetStreamApiCodes.NoMessageFound);
+        if (hasCode(error, JetStreamApiCodes.NoMessageFound)) return true;
+        return markRemoved(js, subjectOf(key), revision);
       }
     },
     async keys(filter = ">") {
@@ -84,6 +86,26 @@ export async function openBucket(
       return Object.keys(info.state.subjects ?? {}).map((subject) => subject.slice(prefix.length));
     },
   };
+}
+
+/** What a KV client leaves in a removed key's place. */
+const OPERATION_HEADER = "KV-Operation";
+const REMOVED = ["DEL", "PURGE"];
+
+// A server that is cut off from its cluster deletes no message, but still takes new ones.
+async function markRemoved(
+  js: JetStreamClient, subject: string, revision: number,
+): Promise<boolean> {
+  const marker = headers();
+  marker.set(OPERATION_HEADER, "PURGE");
+  marker.set("Nats-Rollup", "sub");
+  try {
+    await js.publish(subject, "", { headers: marker, expect: { lastSubjectSequence: revision } });
+    return true;
+  } catch (error) {
+    // Something newer is there: that revision is gone.
+    return hasCode(error, JetStreamApiCodes.StreamWrongLastSequence);
+  }
 }
 
 const hasCode = (error: unknown, code: number): boolean =>

@@ -37,9 +37,11 @@ export async function connectNats(options: NatsOptions): Promise<NatsLink> {
   const nc = await firstConnection(options);
   const listeners: ((connected: boolean) => void)[] = [];
   let connected = true;
+  let closing = false;
   const change = (now: boolean): void => {
     if (now === connected) return;
     connected = now;
+    if (closing) return;
     options.log[now ? "info" : "warn"](now ? "nats.connected" : "nats.disconnected",
       { server: nc.getServer() });
     for (const listener of listeners) listener(now);
@@ -51,6 +53,7 @@ export async function connectNats(options: NatsOptions): Promise<NatsLink> {
     onChange: (listener) => void listeners.push(listener),
     async close() {
       if (nc.isClosed()) return;
+      closing = true;
       await (connected ? nc.drain() : nc.close());
     },
   };

@@ -97,7 +97,7 @@ export class WriteBehind {
     throw new EdgeError("INTERNAL", `${this.bucket.name} ${key}: ${parsed.message}`);
   }
 
-  /** Keys at the server; `filter` with the wildcards * and >. */
+  /** Keys at the server, perhaps with some that were removed; `filter` with * and >. */
   keys(filter?: string): Promise<string[]> {
     return this.bucket.keys(filter);
   }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Type as T } from "@sinclair/typebox";
+import { Kvm } from "@nats-io/kv";
 import { openBucket } from "../../../edge/nats/bucket.ts";
 import type { NatsLink } from "../../../edge/nats/connect.ts";
 import { openStore } from "../../../edge/nats/store.ts";
@@ -57,6 +58,20 @@ describe.skipIf(!hasNatsServer)("the store of an edge", () => {
     again.snapshots.remove("CA3");
     expect(await again.snapshots.flushedAll()).toBe(true);
     expect(await again.snapshots.entries()).toEqual([]);
+  });
+
+  test("a marker that stands for a removed key is no value", async () => {
+    const { records } = await open("marked");
+    records.put("CA1", { n: 1 });
+    await records.flushed("CA1");
+    const kv = await new Kvm(link.nc).open("siprec_records_marked");
+    await kv.delete("CA1");
+    const other = await open("marked");
+    expect(await other.records.get("CA1")).toBeNull();
+    expect(await other.records.entries()).toEqual([]);
+    other.records.put("CA1", { n: 2 });
+    await other.records.flushed("CA1");
+    expect((await kv.get("CA1"))?.json<{ n: number }>()).toEqual({ n: 2 });
   });
 
   test("keys are listed by filter, values with them", async () => {
