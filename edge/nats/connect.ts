@@ -17,7 +17,8 @@ export interface NatsOptions {
   log: Log;
   clock: Clock;
   credentials?: { user: string; password: string } | null;
-  tls?: { ca: string | null; cert: string | null; key: string | null } | null;
+  /** The configuration's `nats.tls` as it is: without a file there is no TLS. */
+  tls?: PemFiles | null;
   /** Ends the retries of the start; a connection that is up is closed by `close`. */
   signal?: AbortSignal;
 }
@@ -86,7 +87,7 @@ async function firstConnection(options: NatsOptions): Promise<NatsConnection> {
         // A server that starts again may refuse us for a moment before its users are read.
         ignoreAuthErrorAbort: true,
         ...(credentials ? { user: credentials.user, pass: credentials.password } : {}),
-        ...(tls ? { tls: tlsFiles(tls) } : {}),
+        ...tlsOption(tls ?? null),
       });
     } catch (error) {
       if (error instanceof AuthorizationError) throw error;
@@ -98,10 +99,16 @@ async function firstConnection(options: NatsOptions): Promise<NatsConnection> {
   }
 }
 
-function tlsFiles(tls: { ca: string | null; cert: string | null; key: string | null }) {
-  return {
-    ...(tls.ca === null ? {} : { caFile: tls.ca }),
-    ...(tls.cert === null ? {} : { certFile: tls.cert }),
-    ...(tls.key === null ? {} : { keyFile: tls.key }),
-  };
+interface PemFiles {
+  ca: string | null;
+  cert: string | null;
+  key: string | null;
+}
+
+/** Nothing when no file is named: any TLS option would demand TLS of the server. */
+function tlsOption(files: PemFiles | null): { tls?: Record<string, string> } {
+  const named = { caFile: files?.ca, certFile: files?.cert, keyFile: files?.key };
+  const tls: Record<string, string> = {};
+  for (const [name, path] of Object.entries(named)) if (path) tls[name] = path;
+  return Object.keys(tls).length === 0 ? {} : { tls };
 }

@@ -1,11 +1,11 @@
 // The embedded nats-server: started detached, so that calls outlive the process that started it,
 // and adopted by the next one.
 import { createHash } from "node:crypto";
-import { connect } from "node:net";
 import { join } from "node:path";
 import type { Config, ListenAddress } from "../../schemas/config.ts";
 import type { Environment } from "../runtime/env.ts";
 import { ensureFolder, PRIVATE_MODE, readText, writeText } from "../runtime/files.ts";
+import { readGreeting } from "../runtime/greeting.ts";
 import { livingRecord, removeRecord, type RunRecord, writeRecord } from "../runtime/run-file.ts";
 import { type Child, endProcess, isRunning, processStart, spawnDetached }
   from "../runtime/spawn.ts";
@@ -46,7 +46,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const settings = createHash("sha256").update(text).digest("hex");
   const living = livingRecord(runFile);
   if (living !== null && living.settings === settings) {
-    await serverReady(options, living, () => null);
+    await serverReady(options, living, () => "it was ended");
     log.info("nats.adopted", { pid: living.pid });
     return serverOf(options, living, runFile, true);
   }
@@ -65,10 +65,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     startedAt: clock.wallMs(),
   };
   writeRecord(runFile, record);
-  let ended = false;
-  void child.exited.then(() => (ended = true));
-  const reason = (): string | null => (ended ? lastWords(dataDir, logPath) : null);
-  await serverReady(options, record, reason);
+  await serverReady(options, record, () => lastWords(dataDir, logPath));
   log.info("nats.started", {
     pid: child.pid, ready_ms: Math.round(clock.monotonicMs() - startedMs),
   });
@@ -99,19 +96,18 @@ function serverOf(
   };
 }
 
-/** Waits for the server of that name to greet us; `endedBecause` says that it never will. */
+/** Waits for the server of that name to greet us; `endedBecause` says why it never will. */
 async function serverReady(
-  options: NatsServerOptions, record: RunRecord, endedBecause: () => string | null,
+  options: NatsServerOptions, record: RunRecord, endedBecause: () => string,
 ): Promise<void> {
   const { edge, nats, clock } = options;
   const endsAt = clock.monotonicMs() + SERVER_READY_TIMEOUT_MS;
   for (;;) {
     const name = await probe(nats.listen);
-    const reason = endedBecause();
-    if (reason !== null) throw new Error(`${PROGRAM} ended at once: ${reason}`);
+    if (!isRunning(record)) throw new Error(`${PROGRAM} ended at once: ${endedBecause()}`);
     if (name === edge) return;
     if (name !== null) throw new Error(`another nats-server ("${name}") listens in its place`);
-    if (clock.monotonicMs() > endsAt || !isRunning(record)) {
+    if (clock.monotonicMs() > endsAt) {
       throw new Error(`${PROGRAM} (pid ${record.pid}) does not answer`);
     }
     await new Promise<void>((resolve) => void clock.after(READY_POLL_MS, resolve));
@@ -119,26 +115,10 @@ async function serverReady(
 }
 
 /** The name in the server's greeting, "" for another kind of program, null: nobody listens. */
-export function probe(listen: ListenAddress): Promise<string | null> {
+export async function probe(listen: ListenAddress): Promise<string | null> {
   const host = listen.host === "0.0.0.0" ? "127.0.0.1" : listen.host === "::" ? "::1" : listen.host;
-  return new Promise((resolve) => {
-    let text = "";
-    const socket = connect({ host, port: listen.port });
-    const end = (name: string | null): void => {
-      socket.destroy();
-      resolve(name);
-    };
-    socket.setTimeout(PROBE_TIMEOUT_MS, () => end(""));
-    socket.on("error", () => end(null));
-    // A server that ends closes the connection before it has said anything.
-    socket.on("close", () => end(text === "" ? null : ""));
-    socket.on("data", (chunk) => {
-      text += chunk.toString("utf8");
-      const greeting = /^INFO (\{.*\})\s*\r\n/.exec(text)?.[1];
-      if (greeting !== undefined) end(serverName(greeting));
-      else if (!text.startsWith("INFO ".slice(0, text.length))) end("");
-    });
-  });
+  const line = await readGreeting(host, listen.port, PROBE_TIMEOUT_MS);
+  return line === null ? null : serverName(/^INFO (\{.*\})\s*$/.exec(line)?.[1] ?? "");
 }
 
 function serverName(greeting: string): string {
