@@ -1,5 +1,5 @@
-import { describe, expect, test } from "bun:test";
-import { mkdtempSync, statSync } from "node:fs";
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exampleConfig, writeExample } from "../../../edge/config/example.ts";
@@ -11,6 +11,17 @@ import type { Config } from "../../../schemas/config.ts";
 const SID = `AC${"a".repeat(32)}`;
 const TOKEN = "0123456789abcdef0123456789abcdef";
 const ACCOUNT = `[[accounts]]\nsid = "${SID}"\nauth_token = "${TOKEN}"\n`;
+
+const folders: string[] = [];
+afterAll(() => {
+  for (const path of folders) rmSync(path, { recursive: true, force: true });
+});
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), "siprec-config-"));
+  folders.push(path);
+  return path;
+}
 
 function good(text: string, env: Record<string, string> = {}): Config {
   const result = parseConfig(text, env);
@@ -41,7 +52,7 @@ describe("the configuration", () => {
   });
 
   test("the example loads clean, without a warning, and is private", () => {
-    const path = join(mkdtempSync(join(tmpdir(), "siprec-config-")), "siprec.toml");
+    const path = join(folder(), "siprec.toml");
     expect(writeExample(path, systemRandom)).toBe(true);
     expect(writeExample(path, systemRandom)).toBe(false);
     expect(statSync(path).mode & 0o777).toBe(0o600);
@@ -184,8 +195,9 @@ describe("the configuration", () => {
   });
 
   test("secrets come from the file, a variable, or a file of their own", () => {
-    const path = join(mkdtempSync(join(tmpdir(), "siprec-config-")), "token");
-    expect(writeExample(path, systemRandom)).toBe(true);
+    const path = join(folder(), "token");
+    writeFileSync(path, `${TOKEN}\n`);
+    const second = `AC${"c".repeat(32)}`;
     const key = Buffer.alloc(32, 7);
     const config = good(`
       [security]
@@ -196,6 +208,9 @@ describe("the configuration", () => {
       sid = "${SID}"
       auth_token_env = "TOKEN"
       api_keys = [{ sid = "SK${"b".repeat(32)}", secret_env = "API" }]
+      [[accounts]]
+      sid = "${second}"
+      auth_token_file = "${path}"
       [[connectors]]
       name = "Gridspace 1"
       account = "${SID}"
@@ -210,6 +225,7 @@ describe("the configuration", () => {
       sid: SID, authToken: TOKEN, secondaryAuthToken: null,
       apiKeys: [{ sid: `SK${"b".repeat(32)}`, secret: "s" }],
     });
+    expect(config.accounts[1]?.authToken).toBe(TOKEN);
     expect(config.connectors[0]).toMatchObject({
       credentials: "c", connectTimeoutMs: 1500, source: "file", account: SID,
       sessionRecordingServers: [{ edge: "dublin" }, { secure: true, transport: "tls" }],
