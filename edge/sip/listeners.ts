@@ -17,6 +17,12 @@ export interface ListenersOptions {
   onConnection: (connection: TcpConnection) => TcpEvents;
 }
 
+/** Where a flow is at home. */
+export interface Local {
+  localAddress: string;
+  localPort: number;
+}
+
 interface Bound extends ListenAddress {
   udp: UdpSocket | null;
   tcp: TcpListener | null;
@@ -51,30 +57,38 @@ export class Listeners {
     return this.#bound.map(({ transport, address, port }) => ({ transport, address, port }));
   }
 
-  /** Who would send to that address: the same family, the same port if one is given. */
-  choose(transport: Transport, remoteAddress: string, port?: number): ListenAddress | null {
-    const isV6 = isIPv6(remoteAddress);
-    const fit = this.#bound.filter((bound) =>
-      bound.transport === transport && isIPv6(bound.address) === isV6);
-    return fit.find((bound) => bound.port === port) ?? fit[0] ?? null;
+  /** Who sends to that address: by preference the one that `local` names, else one that can. */
+  choose(transport: Transport, remoteAddress: string, local?: Local): ListenAddress | null {
+    return this.#choose(transport, remoteAddress, local);
   }
 
   /** "host:port" for Via and Contact towards that address. */
-  nameOf(transport: Transport, remoteAddress: string, port?: number): string {
+  nameOf(transport: Transport, remoteAddress: string, local?: Local): string {
     // A stream may leave without a listener of its kind: answers come back on it all the same.
-    const bound = this.choose(transport, remoteAddress, port) ?? this.#bound[0];
+    const bound = this.#choose(transport, remoteAddress, local) ?? this.#bound[0];
     const own = bound?.address ?? "0.0.0.0";
     const host = this.#options.advertise ?? (isAny(own) ? ownAddressTowards(remoteAddress) : own);
     return `${bracketed(host)}:${bound?.port ?? 5060}`;
   }
 
-  /** Throws when the system refuses; true when there is a socket for it. */
-  sendDatagram(bytes: Uint8Array, address: string, port: number, localPort?: number): boolean {
-    const chosen = this.choose("udp", address, localPort);
-    const socket = this.#bound.find((bound) => bound.udp !== null && bound.port === chosen?.port &&
-      bound.address === chosen.address)?.udp;
+  /** Throws when the system refuses; false when there is no socket for it. */
+  sendDatagram(bytes: Uint8Array, address: string, port: number, local: Local): boolean {
+    const socket = this.#choose("udp", address, local)?.udp ?? null;
     socket?.send(bytes, address, port);
-    return socket !== undefined && socket !== null;
+    return socket !== null;
+  }
+
+  #choose(transport: Transport, remoteAddress: string, local?: Local): Bound | null {
+    let best: Bound | null = null;
+    let bestScore = -1;
+    for (const bound of this.#bound) {
+      if (bound.transport !== transport || isIPv6(bound.address) !== isIPv6(remoteAddress)) continue;
+      const score = fitness(bound, remoteAddress, local);
+      if (score <= bestScore) continue;
+      best = bound;
+      bestScore = score;
+    }
+    return best;
   }
 
   async #bind(listen: ListenAddress): Promise<void> {
@@ -126,6 +140,16 @@ function bindProblem(listen: ListenAddress, error: unknown): string {
   return `SIP can't listen on ${place}: ${error instanceof Error ? error.message : "unknown"}`;
 }
 
+/** What a flow names counts most, then that the system would carry it from there at all. */
+function fitness(bound: ListenAddress, remoteAddress: string, local: Local | undefined): number {
+  const isReachable = isAny(bound.address) || isLoopback(bound.address) === isLoopback(remoteAddress);
+  return (bound.address === local?.localAddress ? 4 : 0) +
+    (bound.port === local?.localPort ? 2 : 0) + (isReachable ? 1 : 0);
+}
+
+export const isLoopback = (address: string): boolean =>
+  address.startsWith("127.") || address === "::1";
+
 export const isAny = (address: string): boolean => address === "0.0.0.0" || address === "::";
 
 export const bracketed = (host: string): string =>
@@ -134,7 +158,7 @@ export const bracketed = (host: string): string =>
 /** A guess for sockets that listen everywhere; `advertise` is the way to say it. */
 function ownAddressTowards(remoteAddress: string): string {
   const isV6 = isIPv6(remoteAddress);
-  if (remoteAddress.startsWith("127.") || remoteAddress === "::1") return isV6 ? "::1" : "127.0.0.1";
+  if (isLoopback(remoteAddress)) return isV6 ? "::1" : "127.0.0.1";
   const family = isV6 ? "IPv6" : "IPv4";
   for (const addresses of Object.values(networkInterfaces())) {
     const own = addresses?.find((each) => !each.internal && each.family === family);

@@ -10,7 +10,7 @@ import { escapeUser } from "../../protocol/sip/uri.ts";
 import { TcpRefused } from "../runtime/tcp.ts";
 import type { Log } from "../runtime/types.ts";
 import { CONNECT_TIMEOUT_MS, type Connections } from "./connections.ts";
-import { isAny, type Listeners } from "./listeners.ts";
+import { isAny, isLoopback, type Listeners } from "./listeners.ts";
 import { type Hop, locate, nextHop, responseAddress } from "./locate.ts";
 import type { ContactOptions, SendOptions, SipNetwork, SipStats } from "./types.ts";
 
@@ -59,7 +59,7 @@ export class Sender {
   transmit(message: SipMessage, flow: SipFlow): boolean {
     const bytes = serializeMessage(message);
     const isSent = flow.transport === "udp"
-      ? this.#sendDatagram(bytes, flow.remoteAddress, flow.remotePort, flow.localPort)
+      ? this.#sendDatagram(bytes, flow)
       : this.#options.connections.write(flow.connection ?? "", bytes);
     if (isSent) this.#options.stats.sent++;
     else this.#options.stats.sendFailures++;
@@ -120,7 +120,7 @@ export class Sender {
     const { connections, listeners } = this.#options;
     if (flow.transport !== "udp") return connections.isOpen(flow.connection ?? "") ? flow : null;
     // However large: a phone behind NAT is reached on its flow or not at all.
-    const from = listeners.choose("udp", flow.remoteAddress, flow.localPort);
+    const from = listeners.choose("udp", flow.remoteAddress, flow);
     return from === null ? null : { ...flow, localAddress: from.address, localPort: from.port };
   }
 
@@ -177,8 +177,7 @@ export class Sender {
   }
 
   #name(flow: SipFlow): string {
-    const { transport, remoteAddress, localPort } = flow;
-    return this.#options.listeners.nameOf(transport, remoteAddress, localPort);
+    return this.#options.listeners.nameOf(flow.transport, flow.remoteAddress, flow);
   }
 
   #contact({ user, params }: ContactOptions, flow: SipFlow): string {
@@ -190,17 +189,16 @@ export class Sender {
     return `<sip:${at}${this.#name(flow)}${transport}>${params ?? ""}`;
   }
 
-  #sendDatagram(bytes: Uint8Array, address: string, port: number, localPort: number): boolean {
+  #sendDatagram(bytes: Uint8Array, flow: SipFlow): boolean {
+    const { remoteAddress, remotePort } = flow;
     try {
-      return this.#options.listeners.sendDatagram(bytes, address, port, localPort);
+      return this.#options.listeners.sendDatagram(bytes, remoteAddress, remotePort, flow);
     } catch (error) {
       this.#options.log.debug("sip.send-failed", { reason: sentence(error) });
       return false;
     }
   }
 }
-
-const isLoopback = (address: string): boolean => address.startsWith("127.") || address === "::1";
 
 export const sentence = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);

@@ -2,7 +2,7 @@
 // repeated until their ACK comes (§13.3.1.4).
 
 import { createHash } from "node:crypto";
-import { buildResponse } from "../../protocol/sip/build.ts";
+import { buildResponse, isInDialog } from "../../protocol/sip/build.ts";
 import { header, tagOf } from "../../protocol/sip/header.ts";
 import type { SipFlow, SipHeader, SipRequest, SipResponse } from "../../protocol/sip/message.ts";
 import {
@@ -66,11 +66,11 @@ export class Servers {
     const known = this.#byId.get(id);
     if (known !== undefined) {
       this.#options.stats.retransmissions++;
-      // On a new stream when the old one broke: the answer follows.
-      known.flow = flow;
+      // On a new stream when the old one broke: the answer follows. A datagram proves nothing.
+      if (flow.transport !== "udp") known.flow = flow;
       return this.#step(known, { type: "request" });
     }
-    if (this.#byId.size >= this.#options.transactionsMax) {
+    if (this.#isFullFor(request)) {
       this.#options.stats.overLimit++;
       return this.answerOnce(request, flow, 503, [RETRY_AFTER]);
     }
@@ -100,6 +100,14 @@ export class Servers {
     return true;
   }
 
+  /** Gives no answer at all: the transaction is forgotten, with its 100 Trying. */
+  ignore(id: string): void {
+    const entry = this.#byId.get(id);
+    if (entry === undefined) return;
+    entry.timer?.cancel();
+    this.#remove(entry);
+  }
+
   /** Without a transaction: the same request gets the same answer (RFC 3261 §8.2.7). */
   answerOnce(request: SipRequest, flow: SipFlow, status: number, headers: SipHeader[]): void {
     if (request.method === "ACK") return;
@@ -114,6 +122,12 @@ export class Servers {
     this.#byId.clear();
     this.#merges.clear();
     this.#count();
+  }
+
+  /** What ends or belongs to a call is let in for longer than what begins one. */
+  #isFullFor(request: SipRequest): boolean {
+    const belongs = isInDialog(request) || request.method === "CANCEL";
+    return this.#byId.size >= this.#options.transactionsMax * (belongs ? 2 : 1);
   }
 
   /** To a failure it ends with the transaction; to a 2xx it is the user's (RFC 6026 §7.1). */

@@ -99,6 +99,8 @@ export interface UserAgent {
   respond(
     transactionId: string, response: SipResponse, options?: { contact?: ContactOptions | null },
   ): boolean;
+  /** No answer, not even 100: for those who may not know that we are here. */
+  ignore(transactionId: string): void;
   /** Without a transaction: for one that another process began. */
   respondOn(flow: SipFlow, response: SipResponse): void;
   /** Gives the client transaction's id; the listener is never called before this returns. */

@@ -86,6 +86,7 @@ export function createUserAgent(options: UserAgentOptions): UserAgent {
     },
     listening: () => listeners.listening(),
     respond: (id, response, { contact = null } = {}) => servers.respond(id, response, contact),
+    ignore: (id) => servers.ignore(id),
     respondOn: (flow, response) => sender.respond(sender.finish(response, flow, null), flow),
     send: (request, sendOptions, listener) => clients.send(request, sendOptions, listener),
     cancel: (id) => clients.cancel(id),

@@ -1,7 +1,9 @@
 // A dialog as plain data (RFC 3261 §12). Every function gives a new dialog and what goes out; it
 // changes only in the machine that owns it.
 import { buildRequest } from "./build.ts";
-import { header, headerList, parseCseq, parseNameAddr, tagOf } from "./header.ts";
+import {
+  header, headerList, parseCseq, parseNameAddr, serializeNameAddr, tagOf,
+} from "./header.ts";
 import type { SipFlow, SipHeader, SipRequest, SipResponse } from "./message.ts";
 import { parseUri, serializeUri, uriParam } from "./uri.ts";
 
@@ -39,9 +41,7 @@ const OK: Verdict = { ok: true };
 /** Drops the tag of a From or To value: the tags of a dialog are kept apart. */
 function withoutTag(value: string): string {
   const address = parseNameAddr(value);
-  if (!address.ok) return value;
-  const display = address.display === null ? "" : `${JSON.stringify(address.display)} `;
-  return `${display}<${address.uri}>`;
+  return address.ok ? serializeNameAddr({ ...address, params: [] }) : value;
 }
 
 const tagged = (value: string, tag: string): string => tag === "" ? value : `${value};tag=${tag}`;
@@ -112,23 +112,44 @@ export function matchesDialog(dialog: Dialog, message: SipRequest | SipResponse)
 }
 
 /**
- * The flow to send on, or null where the message finds its own way by Route or Request-URI. A peer
- * that has sent us requests is answered where it sent from; one that we called is found at its
- * Contact, unless that is a private address that it is not seen from (a phone behind NAT).
+ * The flow to send on; null where the message finds its own way by Route or Request-URI. A Contact
+ * that leads nowhere from here (a phone behind NAT) loses to the flow on which the peer was heard;
+ * one that names another machine wins (RFC 3261 §12.2.1.1).
  */
 export function nextHopFlow(dialog: Dialog): SipFlow | null {
-  const { flow } = dialog;
-  if (flow === null || dialog.routeSet.length > 0 && dialog.role === "uac") return null;
-  if (flow.transport !== "udp" || dialog.role === "uas" || dialog.remoteSeq !== null) return flow;
+  const { flow, routeSet, role } = dialog;
+  if (flow === null) return null;
+  const isDatagram = flow.transport === "udp";
+  // A proxy is found by Route; a stream that one opened to us is used while it lasts.
+  if (routeSet.length > 0) return role === "uas" && !isDatagram ? flow : null;
   const target = parseUri(dialog.remoteTarget);
   if (!target.ok) return flow;
-  return isPrivateAddress(target.uri.host) && target.uri.host !== flow.remoteAddress ? flow : null;
+  const { uri } = target;
+  const hasCalled = role === "uas" || dialog.remoteSeq !== null;
+  if (uri.host === flow.remoteAddress || uri.host === `[${flow.remoteAddress}]`) {
+    const isSamePort = (uri.port ?? DEFAULT_PORT) === flow.remotePort;
+    return hasCalled || !isDatagram && isSamePort ? flow : null;
+  }
+  if (!isLiteral(uri.host)) {
+    const saysHow = isDatagram || uriParam(uri, "transport") !== null;
+    return hasCalled || !saysHow ? flow : null;
+  }
+  if (!isPrivateAddress(uri.host)) return null;
+  return hasCalled || !isPrivateAddress(flow.remoteAddress) ? flow : null;
 }
 
-/** RFC 1918, RFC 6598, RFC 3927 and the IPv6 counterparts: not reachable from elsewhere. */
+const DEFAULT_PORT = 5060;
+
+const isLiteral = (host: string): boolean => /^[0-9.]+$/.test(host) || host.startsWith("[");
+
+const PRIVATE_V4 = new RegExp(
+  "^(0\\.|10\\.|127\\.|169\\.254\\.|192\\.168\\.|172\\.(1[6-9]|2[0-9]|3[01])\\.|" +
+    "100\\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\\.)",
+);
+
+/** RFC 1918, RFC 6598, RFC 3927, loopback, and their IPv6 counterparts: no use to others. */
 const isPrivateAddress = (host: string): boolean =>
-  /^(10\.|192\.168\.|172\.(1[6-9]|2[0-9]|3[01])\.|169\.254\.|100\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\.)/
-    .test(host) || /^\[?f([cd][0-9a-f]{2}|e80):/i.test(host);
+  PRIVATE_V4.test(host) || /^\[?(f[cd][0-9a-f]{2}:|fe80:|::1\]?$)/i.test(host);
 
 /** The next request of ours in the dialog (§12.2.1.1). */
 export function requestInDialog(
