@@ -3,6 +3,7 @@ import type {
   CallRecord, CallResource, CallStatus, OutboxEntry, SiprecRecord,
 } from "../schemas/call.ts";
 import { CALL_RECORD_VERSION } from "../schemas/call.ts";
+import { siprecCallbackParams, type SiprecEventName } from "../protocol/twiml/callback.ts";
 import { initialLeg } from "./leg.ts";
 import type { CallContext, CallInput } from "./call-types.ts";
 
@@ -22,6 +23,7 @@ export const initialCall = (input: CallInput): CallContext => ({
   codecs: input.codecs,
   mediaTimeoutMs: input.mediaTimeoutMs,
   mediaProcess: input.mediaProcess,
+  maxForwards: input.maxForwards,
   params: input.params,
   document: input.document,
   createdAt: input.at,
@@ -71,8 +73,6 @@ export const resourceOf = (context: CallContext, state: string): CallResource =>
   endAt: context.endAt,
 });
 
-type SiprecEventName = "siprec-started" | "siprec-stopped" | "siprec-error";
-
 /** What a session has to tell by now, in order: each at most once, one of them the last. */
 function eventsOf(session: SiprecRecord): { name: SiprecEventName; at: number }[] {
   const events: { name: SiprecEventName; at: number }[] = [];
@@ -112,35 +112,24 @@ export function recordAfter(
   };
 }
 
-/** TWILIO.md 4.1: the documented parameters, and the standard ones. */
 function outboxEntry(
-  id: string, call: CallResource, session: SiprecRecord, name: SiprecEventName, at: number,
+  id: string, call: CallResource, session: SiprecRecord, event: SiprecEventName, at: number,
 ): OutboxEntry {
+  const facts = {
+    callSid: call.sid, accountSid: call.accountSid, from: call.from, to: call.to,
+    status: call.status, direction: call.direction, parentCallSid: call.parentCallSid,
+    forwardedFrom: null, callerName: call.callerName,
+  };
+  const error = event === "siprec-error" ? session.fault : null;
   return {
     id,
     siprecSid: session.sid,
     url: session.statusCallback ?? "",
     method: session.statusCallbackMethod,
     createdAt: at,
-    params: {
-      AccountSid: call.accountSid,
-      CallSid: call.sid,
-      SiprecSid: session.sid,
-      SiprecName: session.name ?? session.sid,
-      SiprecEvent: name,
-      Timestamp: new Date(at).toISOString(),
-      From: call.from,
-      To: call.to,
-      Caller: call.from,
-      Called: call.to,
-      CallStatus: call.status,
-      Direction: call.direction,
-      ApiVersion: "2010-04-01",
-      ...(call.parentCallSid === null ? {} : { ParentCallSid: call.parentCallSid }),
-      ...(name === "siprec-error" && session.fault !== null
-        ? { SiprecError: session.fault.message, SiprecErrorCode: String(session.fault.code) }
-        : {}),
-    },
+    params: siprecCallbackParams(facts, {
+      siprecSid: session.sid, name: session.name, event, at, error,
+    }),
   };
 }
 

@@ -111,6 +111,8 @@ export function dial(
       target: event.target,
       callerId: event.callerId,
       timeoutMs: event.timeoutMs,
+      from: context.from,
+      maxForwards: context.maxForwards - 1,
       at: event.at,
     }],
     media: context.leg.answered,

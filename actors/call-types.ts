@@ -74,6 +74,8 @@ export interface CallInput {
   mediaProcess: string;
   /** How long the other side may ring (uac). */
   ringTimeoutMs: number;
+  /** Hops left for calls dialled from this one (RFC 3261 §8.1.1.6). */
+  maxForwards: number;
   leg: LegInput;
   document: DocumentSource | null;
   /** The standard parameters of webhooks, as they are at the start. */
@@ -104,6 +106,7 @@ export interface CallContext {
   codecs: string[];
   mediaTimeoutMs: number;
   mediaProcess: string;
+  maxForwards: number;
   params: Record<string, string>;
   document: DocumentSource | null;
   createdAt: number;
@@ -160,7 +163,7 @@ export interface CallStep {
   context?: Partial<CallContext>;
   send?: SipCommand[];
   calls?: CallsCommand[];
-  sessions?: { siprecSid: string; event: CallFact | SipFact }[];
+  sessions?: { siprecSid: string; event: CallFact | SipFact | { type: "restored"; at: number } }[];
   spawn?: SiprecInput[];
   twiml?: TwimlFact[];
   alerts?: Omit<CallAlert, "type">[];

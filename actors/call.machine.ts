@@ -229,6 +229,11 @@ export const callMachine = setup({
     "child.ringing": on("child.ringing", childFact),
     "child.answered": on("child.answered", childFact),
     "child.ended": on("child.ended", childFact),
+    restored: on("restored", (c, e) => ({
+      // The media process kept working; it learns whom it now answers to, and we what it has.
+      media: true,
+      sessions: c.sessions.map(({ sid }) => ({ siprecSid: sid, event: e })),
+    })),
     "xstate.done.actor.*": { actions: "forgetSession" },
     "xstate.error.actor.*": { actions: { type: "perform", params: { step: sessionBroke } } },
     "*": {},
@@ -245,7 +250,7 @@ export const callMachine = setup({
             { guard: "isInbound", target: "#call.ringing" },
             { guard: "hasPort", target: "calling" },
           ],
-          on: { "leg.ended": "closing", "call.hangup": "closing" },
+          on: { "leg.ended": "closing", "call.hangup": "closing", restored: "closing" },
         },
         calling: {
           description: "INVITE sent.",
@@ -262,6 +267,8 @@ export const callMachine = setup({
             "leg.ended": "closing",
             "call.hangup": "closing",
             deadline: "closing",
+            // An INVITE is never sent twice: what became of it is unknown.
+            restored: "closing",
           },
         },
         closing,
@@ -289,6 +296,7 @@ export const callMachine = setup({
             "leg.ended": "closing",
             "call.hangup": "closing",
             deadline: "closing",
+            restored: "closing",
             "sip.cancelled": on("sip.cancelled", (c, e) => cancelled(c, e.at)),
             "xstate.done.actor.twiml": [
               { guard: isDocumentFault, target: "closing", actions: { type: "perform", params: { step: reportDocument } } },

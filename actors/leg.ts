@@ -122,6 +122,7 @@ export function invite(context: CallContext, at: number): CallStep {
     to: `<${route.requestUri}>`,
     callId: mint("call-id"),
     cseq: 1,
+    maxForwards: context.maxForwards,
     headers: [ALLOW, ACCEPT, ...leg.headers],
     body: encoder.encode(sdp.text),
     contentType: "application/sdp",

@@ -7,6 +7,7 @@ import type { MediaOrder, MediaReply } from "../schemas/media.ts";
 import type { TwimlResult, SiprecStart } from "../protocol/twiml/document.ts";
 import type { Fault } from "../schemas/call.ts";
 import type { OutboxEntry } from "../schemas/call.ts";
+import type { EndStatus, RelationRequest } from "../schemas/relation.ts";
 
 const notProvided = (port: string) => (): never => {
   throw new Error(`The port ${port} is not provided: machines run with edge/ports only`);
@@ -96,19 +97,16 @@ export type CallsCommand =
     target: { kind: "sip"; uri: string } | { kind: "number"; number: string };
     callerId: string | null;
     timeoutMs: number;
+    /** Of the call that dials: its From serves as caller id, its hops and group are inherited. */
+    from: string;
+    maxForwards: number;
     at: number;
   }
   | { type: "call.tell"; callSid: string; event: RelationEvent };
 
 /** What a parent and the calls it dialled say to each other. */
-export type RelationEvent =
-  | { type: "child.ringing"; childSid: string; hearable: boolean; at: number }
-  | { type: "child.answered"; childSid: string; to: string; at: number }
-  | { type: "child.ended"; childSid: string; status: EndStatus; at: number }
-  | { type: "call.hangup"; reason: HangupReason; at: number };
-
-export type HangupReason = "parent-ended" | "timeout" | "drain" | "media-timeout" | "stop";
-export type EndStatus = "completed" | "busy" | "failed" | "no-answer" | "canceled";
+export type RelationEvent = RelationRequest;
+export type { EndStatus };
 
 /** The answers to `call.originate`. */
 export type OriginateFact =
@@ -171,9 +169,10 @@ export const preparePort = fromPromise<
 >(notProvided("prepare"));
 
 export type DeliveryResult =
-  | { kind: "delivered"; status: number }
-  | { kind: "refused"; status: number; code: number; message: string }
-  | { kind: "unreachable"; code: number; message: string; final: boolean };
+  | { kind: "delivered"; at: number }
+  /** Answered, but not with 2xx: that ends it too, with an alert. */
+  | { kind: "refused"; code: number; message: string; at: number }
+  | { kind: "unreachable"; code: number; message: string; final: boolean; at: number };
 
 export const deliverPort = fromPromise<DeliveryResult, { accountSid: string; entry: OutboxEntry }>(
   notProvided("deliver"),

@@ -110,6 +110,7 @@ export type StopRequest = Static<typeof StopRequest>;
 
 /** siprec.v1.call.<CallSid>.fetch */
 export const FetchRequest = T.Object({ accountSid: T.String() });
+export type FetchRequest = Static<typeof FetchRequest>;
 
 /** The answer to start, stop and fetch. */
 export const CallReply = T.Union([
@@ -117,11 +118,3 @@ export const CallReply = T.Union([
   T.Object({ ok: T.Literal(false), error: T.String(), message: T.String() }),
 ]);
 export type CallReply = Static<typeof CallReply>;
-
-/** An alert of the debugger, as stored. */
-export const Alert = T.Object({
-  at: EpochMs, level: T.Union([T.Literal("error"), T.Literal("warning")]),
-  code: T.Integer(), message: T.String(),
-  accountSid: T.String(), callSid: Nullable(T.String()), siprecSid: Nullable(T.String()),
-});
-export type Alert = Static<typeof Alert>;

@@ -1,0 +1,276 @@
+// The active control process of an edge: everything that is open while the lease is held.
+import type { callMachine } from "../../actors/call.machine.ts";
+import type { Config } from "../../schemas/config.ts";
+import type { Connector } from "../../schemas/connector.ts";
+import { createApi } from "../http/server.ts";
+import { createWebhookClient } from "../http/webhook.ts";
+import type { NatsLink } from "../nats/connect.ts";
+import type { Lease } from "../nats/lease.ts";
+import type { Served } from "../nats/rpc.ts";
+import { type NatsService, openService } from "../nats/service.ts";
+import type { Store } from "../nats/store.ts";
+import { type AlertDraft, CallHost } from "../ports/call-host.ts";
+import { CallService, CallsOverNats } from "../ports/call-service.ts";
+import { Inbound } from "../ports/inbound.ts";
+import { providedCall, providedCallback } from "../ports/machines.ts";
+import { originate } from "../ports/originate.ts";
+import { Outbox } from "../ports/outbox.ts";
+import { SipRouter } from "../ports/router.ts";
+import { TrunkSources } from "../ports/routes.ts";
+import { ownPid } from "../runtime/env.ts";
+import { type HttpServer, serve } from "../runtime/serve.ts";
+import type { Clock, Log, Random } from "../runtime/types.ts";
+import { VERSION } from "../runtime/version.ts";
+import type { UserAgent } from "../sip/types.ts";
+import { createUserAgent } from "../sip/user-agent.ts";
+import { callQuestions, serveCall, tellElsewhere } from "./control-calls.ts";
+import { MediaDirectory } from "./control-media.ts";
+import { callStore, storedCalls } from "./control-store.ts";
+
+export interface ActiveOptions {
+  config: Config;
+  log: Log;
+  clock: Clock;
+  random: Random;
+  link: NatsLink;
+  lease: Lease;
+  store: Store;
+  alertSid(): string;
+}
+
+const MEDIA_WAIT_MS = 5_000;
+/** After the drain: for the BYEs of calls that had to be ended. */
+const FAREWELL_MS = 3_000;
+const HTTP_GRACE_MS = 1_000;
+
+export class ActiveControl {
+  readonly #options: ActiveOptions;
+  readonly #host: CallHost;
+  readonly #userAgent: UserAgent;
+  readonly #router: SipRouter;
+  readonly #outbox: Outbox;
+  readonly #media: MediaDirectory;
+  readonly #calls: CallService;
+  readonly #subjects = new Map<string, Served>();
+  #service: NatsService | null = null;
+  #http: HttpServer | null = null;
+  #isDraining = false;
+
+  constructor(options: ActiveOptions) {
+    this.#options = options;
+    const { config, clock, random, log, link, lease, store } = options;
+    const sipHost = sipHostOf(config);
+    this.#userAgent = createUserAgent({
+      // TLS is not served yet; the configuration may already name it.
+      listen: config.sip.listen.filter(({ transport }) => transport !== "tls"), clock, random, log, userAgentName: `siprec/${VERSION}`,
+      ...(config.sip.advertise === null ? {} : { advertise: config.sip.advertise }),
+    });
+    this.#media = new MediaDirectory({
+      link, edge: config.edge, clock, expected: config.media.processes,
+      epoch: () => lease.epoch() ?? 0,
+    });
+    const webhooks = createWebhookClient({
+      clock, log, allowPrivate: config.webhooks.allowPrivate,
+    });
+    const authToken = (accountSid: string): string | null =>
+      config.accounts.find(({ sid }) => sid === accountSid)?.authToken ?? null;
+    const prepare = {
+      edge: config.edge, clock, random,
+      connector: (accountSid: string, name: string) => connectorOf(config, accountSid, name),
+    };
+    const shared = {
+      clock, random, edgeNumber: config.edgeNumber, sipHost, codecs: config.media.codecs,
+      mediaTimeoutMs: config.media.timeoutMs, isReady: () => this.isReady(),
+      start: (input: Parameters<CallHost["start"]>[0]) => this.#start(input),
+    };
+    const calls = callStore(store);
+    const machine: typeof callMachine = providedCall({
+      clock,
+      sip: {
+        sender: this.#userAgent, clock, log,
+        // The commands of a transition come before its snapshot: the write is asked for after it.
+        stored: async (callSid) => {
+          await Promise.resolve();
+          await calls.stored(callSid);
+        },
+        credentials: (accountSid, name) => credentialsOf(config, accountSid, name),
+      },
+      media: { clock, apply: (process, order) => this.#media.apply(process, order) },
+      calls: {
+        clock,
+        originate: (parent, command) =>
+          originate({ ...shared, trunks: config.trunks }, parent, command),
+        tell: (callSid, event) => {
+          if (this.#host.send(callSid, event)) return;
+          void tellElsewhere(link, clock, callSid, event);
+        },
+      },
+      document: { clock, fetcher: webhooks, authToken },
+      prepare,
+    });
+    this.#outbox = new Outbox({
+      machine: providedCallback({ clock, sender: webhooks, authToken }),
+      settled: (callSid, entry) => this.#host.settled(callSid, entry),
+      alert: (accountSid, entry, fault) => this.#alert({
+        level: "error", ...fault, accountSid, callSid: entry.params["CallSid"] ?? "",
+        siprecSid: entry.siprecSid, at: clock.wallMs(),
+      }),
+    });
+    this.#host = new CallHost({
+      machine, store: calls, clock, log,
+      alert: (alert) => this.#alert(alert),
+      changed: (record) => this.#outbox.take(record),
+      opened: (callSid) => this.#opened(callSid),
+      closed: (callSid) => this.#closed(callSid),
+    });
+    this.#calls = new CallService({
+      host: this.#host, prepare, clock, stored: (callSid) => calls.stored(callSid),
+    });
+    const respond: ConstructorParameters<typeof SipRouter>[0]["respond"] = (id, response) => {
+      this.#userAgent.respond(id, response, { contact: response.status < 300 ? {} : null });
+    };
+    this.#router = new SipRouter({
+      host: this.#host, clock, respond,
+      inbound: new Inbound({
+        ...shared, log, sources: new TrunkSources(config.trunks), numbers: config.numbers,
+        mediaProcess: () => this.#media.choose(), respond,
+        ignore: (transactionId) => this.#userAgent.ignore(transactionId),
+      }),
+    });
+  }
+
+  /** Takes calls: the lease is held, and there is a media process. */
+  isReady(): boolean {
+    return !this.#isDraining && this.#options.lease.isHeld() && this.#media.choose() !== null;
+  }
+
+  async start(): Promise<void> {
+    const { config, link, clock, log } = this.#options;
+    this.#service = await openService(link, {
+      name: "siprec-control", version: VERSION, id: `${config.edge}-${ownPid()}`, clock,
+      description: "SIP, HTTP and the calls of an edge", metadata: { edge: config.edge },
+    });
+    this.#userAgent.onRequest = (incoming) => this.#router.receive(incoming);
+    this.#userAgent.onCancel = (transactionId) => this.#router.cancelled(transactionId);
+    this.#userAgent.onNoAck = (transactionId) => this.#router.unacknowledged(transactionId);
+    await this.#userAgent.start();
+    this.#http = this.#listenHttp();
+    if (!await this.#media.find(clock.monotonicMs() + MEDIA_WAIT_MS)) {
+      log.warn("media.missing", { expected: "at least one media process of this edge" });
+    }
+    await this.#restore();
+    log.info("ready", {
+      http: this.#http.url,
+      sip: this.#userAgent.listening().map(({ transport, address, port }) =>
+        `${transport}:${address}:${port}`).join(" "),
+      calls: this.#host.size,
+    });
+  }
+
+  /** No new calls; those that run may end; what is left after the time is hung up. */
+  async drain(forMs: number): Promise<void> {
+    const { clock, log } = this.#options;
+    this.#isDraining = true;
+    log.info("control.draining", { calls: this.#host.size, for_ms: forMs });
+    await this.#emptyWithin(forMs);
+    for (const callSid of this.#host.callSids()) {
+      this.#host.send(callSid, { type: "call.hangup", reason: "drain", at: clock.wallMs() });
+    }
+    await this.#emptyWithin(FAREWELL_MS);
+    if (this.#host.size > 0) log.warn("control.calls-left", { calls: this.#host.size });
+    await this.#close();
+  }
+
+  /** Another process holds the lease: let go of everything, end nothing. */
+  abandon(): void {
+    this.#isDraining = true;
+    void this.#close();
+  }
+
+  async #close(): Promise<void> {
+    this.#outbox.stop();
+    for (const served of this.#subjects.values()) served.stop();
+    this.#subjects.clear();
+    this.#service?.stop();
+    this.#media.close();
+    await this.#http?.close(HTTP_GRACE_MS);
+    await this.#userAgent.stop();
+  }
+
+  async #emptyWithin(ms: number): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = this.#options.clock.after(ms, resolve);
+    await Promise.race([this.#host.empty(), late]);
+    timer.cancel();
+  }
+
+  #listenHttp(): HttpServer {
+    const { config, log, clock, link, store } = this.#options;
+    const api = createApi({
+      backend: new CallsOverNats(callQuestions(link, clock, store)),
+      accounts: config.accounts, log, clock,
+      ready: () => this.isReady(),
+      health: () => ({
+        edge: config.edge, version: VERSION, calls: this.#host.size,
+        callbacks_waiting: this.#outbox.waiting(), nats: link.isConnected(),
+      }),
+    });
+    const { host: address, port } = config.http.listen;
+    return serve({ address, port, fetch: (request) => api.fetch(request) });
+  }
+
+  #start(input: Parameters<CallHost["start"]>[0]): void {
+    const { leg } = input;
+    if (leg.role === "uas") this.#router.own(leg.transactionId, input.callSid);
+    this.#host.start(input);
+  }
+
+  async #restore(): Promise<void> {
+    const { store, log } = this.#options;
+    for (const { callSid, snapshot, document, record } of await storedCalls(store, log)) {
+      if (!this.#host.restore(callSid, snapshot, document, record)) {
+        store.snapshots.remove(callSid);
+      }
+    }
+  }
+
+  #opened(callSid: string): void {
+    const { link } = this.#options;
+    const options = this.#service?.shared("call", "siprec.v1.call.*.>") ?? {};
+    this.#subjects.set(callSid, serveCall(link, this.#calls, callSid, options));
+  }
+
+  #closed(callSid: string): void {
+    this.#subjects.get(callSid)?.stop();
+    this.#subjects.delete(callSid);
+    this.#router.disown(callSid);
+  }
+
+  #alert(alert: AlertDraft): void {
+    const { store, log, alertSid } = this.#options;
+    const { level, code, message, accountSid, callSid, siprecSid, at } = alert;
+    log[level === "error" ? "error" : "warn"]("alert", {
+      code, message, call_sid: callSid, siprec_sid: siprecSid,
+    });
+    store.alerts.append({ sid: alertSid(), at, level, code, message, accountSid, callSid, siprecSid });
+  }
+}
+
+/** The host part of our own SIP addresses. */
+function sipHostOf(config: Config): string {
+  const address = config.sip.advertise ?? config.sip.listen[0]?.address ?? "127.0.0.1";
+  return address.includes(":") && !address.startsWith("[") ? `[${address}]` : address;
+}
+
+/** An account's own connector comes before one that serves all. */
+function connectorOf(config: Config, accountSid: string, name: string): Connector | null {
+  const named = config.connectors.filter((connector) => connector.name === name);
+  return named.find(({ account }) => account === accountSid) ??
+    named.find(({ account }) => account === null) ?? null;
+}
+
+function credentialsOf(config: Config, accountSid: string, connectorName: string) {
+  const connector = connectorOf(config, accountSid, connectorName);
+  if (connector?.credentialsHeaderName == null || connector.credentials === null) return null;
+  return { name: connector.credentialsHeaderName, value: connector.credentials };
+}

@@ -1,0 +1,206 @@
+// Holds the call actors of this edge: starts and restores them, stores what they become, and
+// brings to each what is meant for it.
+import { type Actor, createActor, type Snapshot } from "xstate";
+import type { callMachine } from "../../actors/call.machine.ts";
+import { recordAfter, withoutEntry } from "../../actors/call-record.ts";
+import { packSnapshot, type StoredSnapshot, unpackSnapshot } from "../../actors/restore.ts";
+import { stateText } from "../../actors/state-text.ts";
+import type { CallEvent, CallInput } from "../../actors/call-types.ts";
+import type { CallRecord, OutboxEntry } from "../../schemas/call.ts";
+import type { Clock, Log } from "../runtime/types.ts";
+
+/** Where call records, snapshots and documents are kept. */
+export interface CallStore {
+  putRecord(record: CallRecord): void;
+  putSnapshot(callSid: string, snapshot: StoredSnapshot): void;
+  putDocument(callSid: string, document: object): void;
+  removeSnapshot(callSid: string): void;
+  /** Resolves when everything put for the call is stored. */
+  stored(callSid: string): Promise<void>;
+}
+
+export interface AlertDraft {
+  level: "error" | "warning";
+  code: number;
+  message: string;
+  accountSid: string;
+  callSid: string;
+  siprecSid: string | null;
+  at: number;
+}
+
+export interface CallHostOptions {
+  machine: typeof callMachine;
+  store: CallStore;
+  clock: Clock;
+  log: Log;
+  alert(alert: AlertDraft): void;
+  /** The record changed: what waits in its outbox may go. */
+  changed(record: CallRecord): void;
+  /** A call is here from now on, or no more: its subject is served as long. */
+  opened(callSid: string): void;
+  closed(callSid: string): void;
+}
+
+interface Held {
+  actor: Actor<typeof callMachine>;
+  record: CallRecord | null;
+  /** What was stored last, to write only changes. */
+  state: string;
+  documentStored: boolean;
+}
+
+export class CallHost {
+  readonly #options: CallHostOptions;
+  readonly #calls = new Map<string, Held>();
+  /** Records of ended calls whose callbacks are still to be delivered. */
+  readonly #ended = new Map<string, CallRecord>();
+  readonly #idle: (() => void)[] = [];
+
+  constructor(options: CallHostOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  has(callSid: string): boolean {
+    return this.#calls.has(callSid);
+  }
+
+  start(input: CallInput): void {
+    const actor = createActor(this.#options.machine, { input });
+    this.#hold(input.callSid, actor);
+    this.#options.log.info("call.started", {
+      call_sid: input.callSid, direction: input.direction, parent_call_sid: input.parentCallSid,
+    });
+    actor.start();
+  }
+
+  /** Takes a call over from its snapshot; false when it can't be read. */
+  restore(callSid: string, stored: unknown, document: unknown, record: CallRecord | null): boolean {
+    const unpacked = unpackSnapshot(stored, document);
+    if (!unpacked.ok) {
+      this.#options.log.error("call.not-restored", { call_sid: callSid, reason: unpacked.reason });
+      return false;
+    }
+    // XState wants an input beside a snapshot, and then does not look at it; the snapshot's own
+    // form is XState's, and `unpackSnapshot` has checked which machine and version wrote it.
+    const options = { snapshot: unpacked.snapshot as Snapshot<unknown> } as
+      { snapshot: Snapshot<unknown>; input: CallInput };
+    const actor = createActor(this.#options.machine, options);
+    this.#hold(callSid, actor, record);
+    actor.start();
+    actor.send({ type: "restored", at: this.#options.clock.wallMs() });
+    this.#options.log.info("call.restored", { call_sid: callSid });
+    return true;
+  }
+
+  /** false: no such call is here. */
+  send(callSid: string, event: CallEvent): boolean {
+    const held = this.#calls.get(callSid);
+    held?.actor.send(event);
+    return held !== undefined;
+  }
+
+  /** The record as it is now, without waiting for it to be stored. */
+  record(callSid: string): CallRecord | null {
+    return this.#calls.get(callSid)?.record ?? null;
+  }
+
+  snapshot(callSid: string): ReturnType<Actor<typeof callMachine>["getSnapshot"]> | null {
+    return this.#calls.get(callSid)?.actor.getSnapshot() ?? null;
+  }
+
+  callSids(): string[] {
+    return [...this.#calls.keys()];
+  }
+
+  /** A callback was delivered or given up: it leaves the record. */
+  settled(callSid: string, entry: OutboxEntry): void {
+    const held = this.#calls.get(callSid);
+    const record = held?.record ?? this.#ended.get(callSid);
+    if (record === undefined || record === null) return;
+    const next = withoutEntry(record, entry.id);
+    if (held !== undefined) held.record = next;
+    else if (next.outbox.length > 0) this.#ended.set(callSid, next);
+    else this.#ended.delete(callSid);
+    this.#options.store.putRecord(next);
+  }
+
+  /** A record of a call that ended before, whose callbacks are still due. */
+  adopt(record: CallRecord): void {
+    if (record.outbox.length > 0 && !this.#calls.has(record.call.sid)) {
+      this.#ended.set(record.call.sid, record);
+    }
+  }
+
+  /** Resolves when no call is left. */
+  empty(): Promise<void> {
+    if (this.#calls.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #hold(
+    callSid: string, actor: Actor<typeof callMachine>, record: CallRecord | null = null,
+  ): void {
+    const held: Held = { actor, record, state: "", documentStored: false };
+    this.#calls.set(callSid, held);
+    this.#options.opened(callSid);
+    actor.on("alert", (alert) => {
+      const { level, fault, siprecSid, at } = alert;
+      const { accountSid } = actor.getSnapshot().context;
+      this.#options.alert({ level, ...fault, accountSid, callSid, siprecSid, at });
+    });
+    actor.subscribe({
+      next: () => this.#store(callSid, held),
+      complete: () => this.#end(callSid, held),
+      error: (error: unknown) => {
+        // Our bug: this call is lost, the others are not.
+        const reason = error instanceof Error ? error.stack ?? error.message : String(error);
+        this.#options.log.error("call.broken", { call_sid: callSid, reason });
+        this.#end(callSid, held);
+      },
+    });
+  }
+
+  #store(callSid: string, held: Held): void {
+    const snapshot = held.actor.getSnapshot();
+    const { context } = snapshot;
+    const state = stateText(snapshot.value);
+    const { store } = this.#options;
+    const before = held.record;
+    const record = recordAfter(before, context, state);
+    // States of the sessions, and everything else that is told, are part of the record.
+    const isTold = before === null || JSON.stringify(record) !== JSON.stringify(before);
+    if (isTold) {
+      held.record = record;
+      store.putRecord(record);
+      this.#options.changed(record);
+    }
+    if (snapshot.status !== "active" || !isTold && state === held.state) return;
+    held.state = state;
+    const packed = packSnapshot(held.actor.getPersistedSnapshot(), this.#options.clock.wallMs());
+    if (packed.document !== null && !held.documentStored) {
+      held.documentStored = true;
+      store.putDocument(callSid, packed.document);
+    }
+    store.putSnapshot(callSid, packed.stored);
+  }
+
+  #end(callSid: string, held: Held): void {
+    if (this.#calls.get(callSid) !== held) return;
+    if (held.actor.getSnapshot().status === "done") this.#store(callSid, held);
+    this.#calls.delete(callSid);
+    this.#options.store.removeSnapshot(callSid);
+    if (held.record !== null && held.record.outbox.length > 0) {
+      this.#ended.set(callSid, held.record);
+    }
+    this.#options.closed(callSid);
+    this.#options.log.info("call.ended", {
+      call_sid: callSid, status: held.record?.call.status ?? null,
+    });
+    if (this.#calls.size === 0) this.#idle.splice(0).forEach((resolve) => resolve());
+  }
+}
