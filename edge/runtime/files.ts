@@ -76,3 +76,9 @@ export function readAppended(path: string, offset: number): { text: string; offs
 export function namesIn(folder: string): string[] {
   return existsSync(folder) ? readdirSync(folder) : [];
 }
+
+/** For what nobody reads before it is whole: recordings. */
+export function writeBytes(path: string, bytes: Uint8Array): void {
+  ensureFolder(dirname(path));
+  writeFileSync(path, bytes);
+}

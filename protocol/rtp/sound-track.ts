@@ -47,6 +47,11 @@ export class SoundTrack {
     return true;
   }
 
+  /** A packet of the stream that is no sound (telephone-event): it has a sequence number too. */
+  pass(packet: RtpPacket, nowMs: number): void {
+    this.counters.accept(packet.ssrc, packet.sequence, packet.payload.length, nowMs);
+  }
+
   /** What was heard until now, from the first packet on. */
   sound(): Sound {
     return { sampleRate: SAMPLE_RATE_HZ, samples: this.#samples.slice(0, this.#length) };

@@ -91,6 +91,14 @@ describe("a received stream as one sound", () => {
     expect(picture(track)).toBe("x");
   });
 
+  test("a key that was pressed is no loss and no sound", () => {
+    const track = play([0, 1]);
+    track.pass(packet(2, { payloadType: 101, payload: new Uint8Array(4) }), 1040);
+    track.accept(packet(3), CODECS, 1060);
+    expect(track.counters.lost).toBe(0);
+    expect(picture(track)).toBe("xx.x");
+  });
+
   test("a packet from before the first has no place", () => {
     expect(picture(play([5, 4, 6]))).toBe("xx");
   });
