@@ -4,14 +4,15 @@ import type { SipFlow, SipRequest, SipResponse } from "../../protocol/sip/messag
 import {
   type Accepted2xx, type Accepted2xxStep, acceptedKey, startAccepted2xx, stepAccepted2xx,
 } from "../../protocol/sip/transaction/accepted-2xx.ts";
-import type { Clock, Timer } from "../runtime/types.ts";
-import type { Sender } from "./sender.ts";
+import type { Clock, Log, Timer } from "../runtime/types.ts";
+import { type Sender, sentence } from "./sender.ts";
 import type { SipStats } from "./types.ts";
 
 export interface AcceptedOptions {
   sender: Sender;
   clock: Clock;
   stats: SipStats;
+  log: Log;
   onNoAck: (transactionId: string) => void;
 }
 
@@ -53,7 +54,7 @@ export class AcceptedAnswers {
   }
 
   #carryOut(entry: Entry, step: Accepted2xxStep): void {
-    const { clock, sender, stats, onNoAck } = this.#options;
+    const { clock, sender, stats, log, onNoAck } = this.#options;
     entry.state = step.state;
     if (step.out === "send") sender.respond(step.state.response, entry.flow);
     if (step.deadlineAt !== null) {
@@ -64,6 +65,10 @@ export class AcceptedAnswers {
     this.#entries.delete(entry.key);
     if (step.out !== "no-ack") return;
     stats.noAck++;
-    onNoAck(entry.transactionId);
+    try {
+      onNoAck(entry.transactionId);
+    } catch (error) {
+      log.error("sip.listener-failed", { message: sentence(error) });
+    }
   }
 }
