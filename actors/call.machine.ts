@@ -291,6 +291,7 @@ export const callMachine = setup({
           always: { guard: "canAnswer", target: "#call.in-progress" },
           on: {
             "twiml.dial": on("twiml.dial", dial),
+            "twiml.answer": on("twiml.answer", () => ({ context: { answerWanted: true } })),
             "leg.ringing": on("leg.ringing", enterRinging),
             "leg.answered": "#call.in-progress",
             "leg.ended": "closing",

@@ -52,6 +52,7 @@ export type TwimlTold =
     callerId: string | null;
     at: number;
   }
+  | { type: "twiml.answer"; at: number }
   | { type: "twiml.alerts"; alerts: TwimlWarning[]; at: number };
 
 export type TwimlEvent = TwimlFact | { type: "deadline"; at: number };

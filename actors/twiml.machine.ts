@@ -62,6 +62,11 @@ export const twimlMachine = setup({
         );
       }
     }),
+    /** Twilio: as the first verb it leaves the call ringing for that long; later ones are heard. */
+    askAnswer: enqueueActions(({ context, enqueue }) => {
+      if (context.position === 0) return;
+      enqueue.sendParent({ type: "twiml.answer", at: context.now } satisfies TwimlTold);
+    }),
     askDial: enqueueActions(({ context, enqueue }) => {
       const verb = verbAt(context);
       const target = verb?.kind === "dial" ? verb.targets[0] : undefined;
@@ -182,7 +187,7 @@ export const twimlMachine = setup({
     },
     pausing: {
       description: "Pause: the call is left as it is for a while.",
-      entry: "setPause",
+      entry: ["setPause", "askAnswer"],
       invoke: {
         id: "pause",
         src: "deadline",
