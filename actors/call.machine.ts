@@ -207,6 +207,12 @@ export const callMachine = setup({
     "sip.request": on("sip.request", (c, e) => legRequest(c, e, false)),
     "media.applied": on("media.applied", applied),
     "media.failed": on("media.failed", failed),
+    "media.fork.stalled": on("media.fork.stalled", (_, e) => ({
+      alerts: [{
+        level: "warning", siprecSid: e.id.slice(0, e.id.indexOf(".")), at: e.at,
+        fault: { code: ERRORS.STREAM_STALLED.code, message: ERRORS.STREAM_STALLED.message },
+      }],
+    })),
     "siprec.start": on("siprec.start", (c, e) => startSession(c, e.order, e.at)),
     "siprec.stop": on("siprec.stop", (_, e) => ({
       sessions: [{ siprecSid: e.siprecSid, event: { type: "siprec.stop", at: e.at } }],

@@ -146,9 +146,11 @@ function readAnswerOf(
   }
   const answer = readRecordingAnswer(context.sdp?.text ?? "", body.body.sdp);
   if (!answer.ok) return { ok: false, reason: `The recorder's SDP: ${answer.reason}` };
-  if (!answer.streams.some((stream) => stream.accepted)) {
-    const why = answer.streams.map((s) => s.reason).find((reason) => reason !== null);
-    return { ok: false, reason: `The recorder took no stream: ${why ?? "all refused"}` };
+  // Half a recording is none: what was asked for can't be had, and that is said.
+  const refused = answer.streams.find((stream) => !stream.accepted);
+  if (refused !== undefined) {
+    const why = refused.reason ?? "no reason given";
+    return { ok: false, reason: `The recorder refused stream ${refused.label}: ${why}` };
   }
   return answer;
 }

@@ -60,9 +60,15 @@ export const siprecMachine = setup({
       },
       updatedAt: event.at,
     })),
-    rememberReceipt: assign(({ event }) =>
-      event.type === "streams.closed" ? { receipt: event.receipt, forksClosed: true } : {}
-    ),
+    rememberReceipt: assign(({ context, event }) => {
+      if (event.type !== "streams.closed") return {};
+      const codecOf = (label: string): string | null =>
+        context.answered.find((stream) => stream.label === label)?.codecs[0]?.name ?? null;
+      return {
+        forksClosed: true,
+        receipt: event.receipt.map((row) => ({ ...row, codec: codecOf(row.label) })),
+      };
+    }),
     noteSnapshot: assign({ snapshotDue: true }),
   },
   guards: {

@@ -36,6 +36,9 @@ export const ERRORS = {
   SRS_BAD_SDP: { code: 32102, status: 400, message: "Bad SDP in the answer of the recorder" },
   SRS_AUTHENTICATION: { code: 32106, status: 400, message: "SIP Authentication Error" },
   MEDIA_FAILED: { code: 31900, status: 400, message: "The media plane could not serve the stream" },
+  STREAM_STALLED: {
+    code: 31953, status: 400, message: "Stream - the recorder takes no audio: its port is closed",
+  },
   RTP_TIMEOUT: { code: 32014, status: 400, message: "No audio came from the call: RTP timeout" },
   HTTP_FAILED: { code: 11200, status: 502, message: "HTTP retrieval failure" },
   HTTP_CONNECT_TIMEOUT: { code: 11201, status: 502, message: "TCP connect timeout" },

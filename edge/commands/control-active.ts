@@ -2,6 +2,8 @@
 import type { callMachine } from "../../actors/call.machine.ts";
 import type { Config } from "../../schemas/config.ts";
 import type { Connector } from "../../schemas/connector.ts";
+import { unservedKeys } from "../config/unserved.ts";
+import { MEDIA_ORDER_VERSION } from "../../schemas/media.ts";
 import { createApi } from "../http/server.ts";
 import { createWebhookClient } from "../http/webhook.ts";
 import type { NatsLink } from "../nats/connect.ts";
@@ -17,6 +19,7 @@ import { originate } from "../ports/originate.ts";
 import { Outbox } from "../ports/outbox.ts";
 import { SipRouter } from "../ports/router.ts";
 import { TrunkSources } from "../ports/routes.ts";
+import { TrunkLimits } from "../ports/trunk-limits.ts";
 import { ownPid } from "../runtime/env.ts";
 import { type HttpServer, serve } from "../runtime/serve.ts";
 import type { Clock, Log, Random } from "../runtime/types.ts";
@@ -25,7 +28,7 @@ import type { UserAgent } from "../sip/types.ts";
 import { createUserAgent } from "../sip/user-agent.ts";
 import { callQuestions, serveCall, tellElsewhere } from "./control-calls.ts";
 import { MediaDirectory } from "./control-media.ts";
-import { callStore, storedCalls } from "./control-store.ts";
+import { callStore, isOutboxMark, storedCalls } from "./control-store.ts";
 
 export interface ActiveOptions {
   config: Config;
@@ -51,6 +54,7 @@ export class ActiveControl {
   readonly #outbox: Outbox;
   readonly #media: MediaDirectory;
   readonly #calls: CallService;
+  readonly #limits: TrunkLimits;
   readonly #subjects = new Map<string, Served>();
   #service: NatsService | null = null;
   #http: HttpServer | null = null;
@@ -78,8 +82,9 @@ export class ActiveControl {
       edge: config.edge, clock, random,
       connector: (accountSid: string, name: string) => connectorOf(config, accountSid, name),
     };
+    const limits = this.#limits = new TrunkLimits(clock);
     const shared = {
-      clock, random, edgeNumber: config.edgeNumber, sipHost, codecs: config.media.codecs,
+      clock, random, limits, edgeNumber: config.edgeNumber, sipHost, codecs: config.media.codecs,
       mediaTimeoutMs: config.media.timeoutMs, isReady: () => this.isReady(),
       start: (input: Parameters<CallHost["start"]>[0]) => this.#start(input),
     };
@@ -120,6 +125,9 @@ export class ActiveControl {
       machine, store: calls, clock, log,
       alert: (alert) => this.#alert(alert),
       changed: (record) => this.#outbox.take(record),
+      release: (callSid, process, revision) => void this.#media.apply(process, {
+        version: MEDIA_ORDER_VERSION, callSid, revision, endpoint: null, forks: [],
+      }),
       opened: (callSid) => this.#opened(callSid),
       closed: (callSid) => this.#closed(callSid),
     });
@@ -146,6 +154,9 @@ export class ActiveControl {
 
   async start(): Promise<void> {
     const { config, link, clock, log } = this.#options;
+    for (const { key, instead } of unservedKeys(config)) {
+      log.warn("config.not-served", { key, instead });
+    }
     this.#service = await openService(link, {
       name: "siprec-control", version: VERSION, id: `${config.edge}-${ownPid()}`, clock,
       description: "SIP, HTTP and the calls of an edge", metadata: { edge: config.edge },
@@ -228,6 +239,10 @@ export class ActiveControl {
   async #restore(): Promise<void> {
     const { store, log } = this.#options;
     for (const { callSid, snapshot, document, record } of await storedCalls(store, log)) {
+      if (isOutboxMark(snapshot) && record !== null) {
+        this.#host.adopt(record);
+        continue;
+      }
       if (!this.#host.restore(callSid, snapshot, document, record)) {
         store.snapshots.remove(callSid);
       }
@@ -244,6 +259,7 @@ export class ActiveControl {
     this.#subjects.get(callSid)?.stop();
     this.#subjects.delete(callSid);
     this.#router.disown(callSid);
+    this.#limits.free(callSid);
   }
 
   #alert(alert: AlertDraft): void {

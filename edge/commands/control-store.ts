@@ -4,11 +4,19 @@ import type { CallStore } from "../ports/call-host.ts";
 import type { Store } from "../nats/store.ts";
 import type { Log } from "../runtime/types.ts";
 
+/** Stands where the snapshot was while the outbox of an ended call is not empty. */
+const OUTBOX_MARK = { machine: "outbox" };
+
+export const isOutboxMark = (snapshot: unknown): boolean =>
+  typeof snapshot === "object" && snapshot !== null && "machine" in snapshot &&
+  snapshot.machine === OUTBOX_MARK.machine;
+
 export function callStore(store: Store): CallStore {
   return {
     putRecord: (record) => store.records.put(record.call.sid, record),
     putSnapshot: (callSid, snapshot) => store.snapshots.put(callSid, snapshot),
     putDocument: (callSid, document) => store.documents.put(callSid, document),
+    markOutbox: (callSid) => store.snapshots.put(callSid, OUTBOX_MARK),
     removeSnapshot: (callSid) => store.snapshots.remove(callSid),
     async stored(callSid) {
       await Promise.all([store.records.flushed(callSid), store.snapshots.flushed(callSid)]);

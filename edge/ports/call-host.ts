@@ -4,9 +4,11 @@ import { type Actor, createActor, type Snapshot } from "xstate";
 import type { callMachine } from "../../actors/call.machine.ts";
 import { recordAfter, withoutEntry } from "../../actors/call-record.ts";
 import { packSnapshot, type StoredSnapshot, unpackSnapshot } from "../../actors/restore.ts";
+import { holdsSlots } from "../../actors/slots.ts";
 import { stateText } from "../../actors/state-text.ts";
 import type { CallEvent, CallInput } from "../../actors/call-types.ts";
 import type { CallRecord, OutboxEntry } from "../../schemas/call.ts";
+import { ERRORS } from "../../schemas/error.ts";
 import type { Clock, Log } from "../runtime/types.ts";
 
 /** Where call records, snapshots and documents are kept. */
@@ -15,6 +17,8 @@ export interface CallStore {
   putSnapshot(callSid: string, snapshot: StoredSnapshot): void;
   putDocument(callSid: string, document: object): void;
   removeSnapshot(callSid: string): void;
+  /** In the snapshot's place: the call is over, but callbacks in its record are not delivered. */
+  markOutbox(callSid: string): void;
   /** Resolves when everything put for the call is stored. */
   stored(callSid: string): Promise<void>;
 }
@@ -37,6 +41,8 @@ export interface CallHostOptions {
   alert(alert: AlertDraft): void;
   /** The record changed: what waits in its outbox may go. */
   changed(record: CallRecord): void;
+  /** Gives the media of a call back whose machine can't do it any more. */
+  release(callSid: string, mediaProcess: string, revision: number): void;
   /** A call is here from now on, or no more: its subject is served as long. */
   opened(callSid: string): void;
   closed(callSid: string): void;
@@ -125,15 +131,18 @@ export class CallHost {
     const next = withoutEntry(record, entry.id);
     if (held !== undefined) held.record = next;
     else if (next.outbox.length > 0) this.#ended.set(callSid, next);
-    else this.#ended.delete(callSid);
+    else {
+      this.#ended.delete(callSid);
+      this.#options.store.removeSnapshot(callSid);
+    }
     this.#options.store.putRecord(next);
   }
 
-  /** A record of a call that ended before, whose callbacks are still due. */
+  /** A call that ended under another process, whose callbacks are still due. */
   adopt(record: CallRecord): void {
-    if (record.outbox.length > 0 && !this.#calls.has(record.call.sid)) {
-      this.#ended.set(record.call.sid, record);
-    }
+    if (record.outbox.length === 0) return this.#options.store.removeSnapshot(record.call.sid);
+    this.#ended.set(record.call.sid, record);
+    this.#options.changed(record);
   }
 
   /** Resolves when no call is left. */
@@ -160,6 +169,7 @@ export class CallHost {
         // Our bug: this call is lost, the others are not.
         const reason = error instanceof Error ? error.stack ?? error.message : String(error);
         this.#options.log.error("call.broken", { call_sid: callSid, reason });
+        this.#break(callSid, held);
         this.#end(callSid, held);
       },
     });
@@ -189,13 +199,30 @@ export class CallHost {
     store.putSnapshot(callSid, packed.stored);
   }
 
+  /** What a broken machine can't say itself: that it is over, and with it its recordings. */
+  #break(callSid: string, held: Held): void {
+    const { context } = held.actor.getSnapshot();
+    this.#options.release(callSid, context.mediaProcess, context.revision + 1);
+    const at = this.#options.clock.wallMs();
+    const fault = { code: ERRORS.INTERNAL.code, message: "The call ended by a fault of ours" };
+    const sessions = context.sessions.map((session) => holdsSlots(session)
+      ? { ...session, status: "stopped" as const, state: "error", fault, endedAt: at }
+      : session);
+    const ended = { ...context, endStatus: "failed" as const, endAt: at, updatedAt: at, sessions };
+    held.record = recordAfter(held.record, ended, "failed");
+    this.#options.store.putRecord(held.record);
+    this.#options.changed(held.record);
+  }
+
   #end(callSid: string, held: Held): void {
     if (this.#calls.get(callSid) !== held) return;
     if (held.actor.getSnapshot().status === "done") this.#store(callSid, held);
     this.#calls.delete(callSid);
-    this.#options.store.removeSnapshot(callSid);
     if (held.record !== null && held.record.outbox.length > 0) {
       this.#ended.set(callSid, held.record);
+      this.#options.store.markOutbox(callSid);
+    } else {
+      this.#options.store.removeSnapshot(callSid);
     }
     this.#options.closed(callSid);
     this.#options.log.info("call.ended", {

@@ -88,7 +88,9 @@ export class CallService {
 }
 
 function faultError(code: number, message: string): EdgeError {
-  const names: ErrorName[] = ["TRACK_INVALID", "CONNECTOR_UNKNOWN", "CONNECTOR_INVALID"];
+  const names: ErrorName[] = [
+    "TRACK_INVALID", "CONNECTOR_UNKNOWN", "CONNECTOR_INVALID", "INVALID_PARAMETER",
+  ];
   return new EdgeError(names.find((name) => ERRORS[name].code === code) ?? "INTERNAL", message);
 }
 

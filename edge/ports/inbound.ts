@@ -16,6 +16,7 @@ import { callSidOf } from "../../schemas/sid.ts";
 import type { Clock, Log, Random } from "../runtime/types.ts";
 import { maskNumber } from "../runtime/log.ts";
 import { numberRoute, partyName, type TrunkSources } from "./routes.ts";
+import type { TrunkLimits } from "./trunk-limits.ts";
 
 export interface Incoming {
   request: SipRequest;
@@ -32,6 +33,7 @@ export interface InboundOptions {
   codecs: string[];
   mediaTimeoutMs: number;
   sources: TrunkSources;
+  limits: TrunkLimits;
   numbers: readonly NumberRoute[];
   isReady(): boolean;
   /** The media process for a new call; null: none is there. */
@@ -100,7 +102,9 @@ export class Inbound {
     if (refused !== null) {
       return this.#answer(request, transactionId, refused.status, refused.headers);
     }
-    if (!isReady()) return this.#answer(request, transactionId, 503);
+    if (!isReady() || !this.#options.limits.hasRoom(trunk)) {
+      return this.#answer(request, transactionId, 503);
+    }
     const uri = parseUri(request.uri);
     const route = uri.ok ? numberRoute(numbers, uri.uri) : null;
     if (!uri.ok || route === null) {
@@ -144,6 +148,7 @@ export class Inbound {
     const { route, offer } = found;
     const callSid = callSidOf(edgeNumber, random(15));
     const tag = mintIdentity({ callSid, siprecSid: null, ordinal: 0 }, random(8));
+    this.#options.limits.take(found.trunk, callSid);
     const caller = callerOf(request);
     const to = partyName(found.uri);
     const facts = {

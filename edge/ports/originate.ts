@@ -7,6 +7,7 @@ import { escapeUser } from "../../protocol/sip/uri.ts";
 import type { Clock, Random } from "../runtime/types.ts";
 import type { Originate, OriginateResult } from "./calls.ts";
 import { numberTarget, sipTarget } from "./routes.ts";
+import type { TrunkLimits } from "./trunk-limits.ts";
 
 export interface OriginateOptions {
   clock: Clock;
@@ -16,6 +17,7 @@ export interface OriginateOptions {
   codecs: string[];
   mediaTimeoutMs: number;
   trunks: readonly Trunk[];
+  limits: TrunkLimits;
   isReady(): boolean;
   start(input: CallInput): void;
 }
@@ -28,10 +30,13 @@ export function originate(
   // RFC 3261 §16.3: a call that goes in circles ends.
   if (command.maxForwards < 0) return { ok: false, code: 13227, message: "Dial: too many hops" };
   const found = target.kind === "sip" ? sipTarget(target.uri)
-    : numberTarget(options.trunks, parent.accountSid, target.number);
+    : numberTarget(options.trunks, parent.accountSid, target.number, (trunk) =>
+      options.limits.hasRoom(trunk)
+    );
   if (!found.ok) return found;
   const { random, clock } = options;
   const childSid = callSidOf(options.edgeNumber, random(15));
+  if (found.trunk !== null) options.limits.take(found.trunk, childSid);
   const from = command.callerId ?? command.from;
   options.start({
     callSid: childSid,

@@ -3,6 +3,7 @@
 import { fromPromise } from "xstate";
 import type { RecorderTarget, SiprecOrder } from "../../actors/ports.ts";
 import type { SiprecStart } from "../../protocol/twiml/document.ts";
+import { parametersFault } from "../../protocol/twiml/parameter.ts";
 import { isWebhookUrl } from "../../protocol/webhook/url.ts";
 import type { Connector, ConnectorAddress } from "../../schemas/connector.ts";
 import { ERRORS, type ErrorName } from "../../schemas/error.ts";
@@ -57,9 +58,16 @@ export function siprecOrder(
     answerTimeoutMs: connector?.answerTimeoutMs ?? 0,
     connectTimeoutMs: connector?.connectTimeoutMs ?? 0,
     seed: hex(options.random(SEED_BYTES)),
-    fault: isTrack(track) ? connectorFault(options.edge, connectorName, connector)
-      : named("TRACK_INVALID", `unknown track ${JSON.stringify(track.slice(0, 64))}`),
+    fault: startFault(start) ?? connectorFault(options.edge, connectorName, connector),
   };
+}
+
+function startFault(start: SiprecStart): Fault | null {
+  if (start.track !== null && !isTrack(start.track)) {
+    return named("TRACK_INVALID", `unknown track ${JSON.stringify(start.track.slice(0, 64))}`);
+  }
+  const fault = parametersFault(start.parameters);
+  return fault === null ? null : named("INVALID_PARAMETER", fault);
 }
 
 const named = (error: ErrorName, detail: string): Fault => ({

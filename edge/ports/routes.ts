@@ -67,23 +67,30 @@ export function numberRoute(numbers: readonly NumberRoute[], uri: SipUri): Numbe
 }
 
 export type RouteResult =
-  | { ok: true; route: Route; to: string; headers: SipHeader[]; allow: string[] }
+  | {
+    ok: true; route: Route; to: string; headers: SipHeader[]; allow: string[];
+    trunk: Trunk | null;
+  }
   | { ok: false; code: number; message: string };
 
 /** `<Dial><Number>`: the first trunk that may be used for it. */
 export function numberTarget(
   trunks: readonly Trunk[], accountSid: string, number: string,
+  hasRoom: (trunk: Trunk) => boolean = () => true,
 ): RouteResult {
   const digits = number.replace(/[\s().-]/g, "");
   if (!/^\+?[0-9*#]{1,32}$/.test(digits)) {
     return { ok: false, code: 13223, message: "Dial: Invalid phone number format" };
   }
-  const trunk = trunks.find((one) =>
+  const fitting = trunks.filter((one) =>
     (one.accounts.length === 0 || one.accounts.includes(accountSid)) &&
     one.numbers.some((pattern) => matchesPattern(pattern, digits))
   );
+  const trunk = fitting.find(hasRoom);
   if (trunk === undefined) {
-    return { ok: false, code: 13223, message: "Dial: no trunk takes this number" };
+    const message = fitting.length === 0 ? "Dial: no trunk takes this number"
+      : "Dial: every trunk for this number is at its limit";
+    return { ok: false, code: 13223, message };
   }
   const { address } = trunk;
   const host = address.host.includes(":") ? `[${address.host}]` : address.host;
@@ -98,6 +105,7 @@ export function numberTarget(
     to: digits,
     headers: [],
     allow: trunk.mediaAllow,
+    trunk,
   };
 }
 
@@ -126,6 +134,7 @@ export function sipTarget(text: string): RouteResult {
     headers: [...new URLSearchParams(query)].filter(([name]) => X_HEADER.test(name))
       .map(([name, value]) => ({ name, value: value.replace(/[\p{Cc}]+/gu, " ") })),
     allow: [],
+    trunk: null,
   };
 }
 
