@@ -22,6 +22,15 @@ export function readText(path: string): string | null {
   }
 }
 
+/** null: there is no such file, or we may not read it. */
+export function readBytes(path: string): Uint8Array | null {
+  try {
+    return readFileSync(path);
+  } catch {
+    return null;
+  }
+}
+
 /** Whoever reads meanwhile sees the old file or the new one, whole. */
 export function writeText(path: string, text: string, mode = 0o644): void {
   ensureFolder(dirname(path));

@@ -7,9 +7,18 @@ export interface SignalListener {
   onReload?: () => void;
 }
 
+/** npm and a terminal each deliver the same Ctrl-C: what comes this soon is no second wish. */
+const ECHO_MS = 250;
+
 export function onSignals(listener: SignalListener): void {
   let count = 0;
-  const terminate = (): void => listener.onTerminate(++count);
+  let lastAt = Number.NEGATIVE_INFINITY;
+  const terminate = (): void => {
+    const now = performance.now();
+    if (now - lastAt < ECHO_MS) return;
+    lastAt = now;
+    listener.onTerminate(++count);
+  };
   process.on("SIGTERM", terminate);
   process.on("SIGINT", terminate);
   // Without a listener a lost terminal would end us.

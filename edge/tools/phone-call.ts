@@ -127,11 +127,10 @@ export class PhoneCall {
     this.#end({ by: "refused", status, reason: "" });
   }
 
-  /** BYE, CANCEL or a refusal, as the state asks; resolves when the call is over. */
+  /** BYE, CANCEL or a refusal, as the state asks; resolves when that is answered. */
   async hangUp(): Promise<CallEnd> {
     if (this.state === "answered" && this.dialog !== null) {
-      this.#send("BYE");
-      this.#end({ by: "us", status: 200, reason: "" });
+      this.#end({ by: "us", status: 200, reason: "" }, this.#sendBye());
     } else if (this.#client !== null) this.#step({ type: "cancel" });
     else this.reject(480);
     return this.ended;
@@ -267,20 +266,27 @@ export class PhoneCall {
     agent.respond(incoming.transactionId, response, { contact: { user } });
   }
 
-  #send(method: string): void {
+  /** Done with its final answer, or when there is none to come. */
+  async #sendBye(): Promise<void> {
     if (this.dialog === null) return;
-    const { dialog, request } = requestInDialog(this.dialog, method);
+    const { dialog, request } = requestInDialog(this.dialog, "BYE");
     const flow = nextHopFlow(this.dialog);
     this.dialog = dialog;
-    this.options.agent.send(request, { owner: null, flow }, () => {});
+    await new Promise<void>((done) => {
+      this.options.agent.send(request, { owner: null, flow }, (event) => {
+        if (event.type !== "response" || event.response.status >= 200) done();
+      });
+    });
   }
 
-  #end(end: CallEnd): void {
+  #end(end: CallEnd, farewell: Promise<void> = Promise.resolve()): void {
     if (this.state === "ended") return;
     this.state = "ended";
     this.options.media.close();
     this.#resolveAnswered(false);
-    this.#resolveEnded(end);
-    this.options.onEnded(this);
+    void farewell.then(() => {
+      this.#resolveEnded(end);
+      this.options.onEnded(this);
+    });
   }
 }

@@ -9,6 +9,7 @@ import type {
   IncomingRequest, ListenAddress, SipNetwork, SipTarget, UserAgent,
 } from "../sip/types.ts";
 import { createUserAgent } from "../sip/user-agent.ts";
+import { within } from "./farewell.ts";
 import { PHONE_ALLOW, PhoneCall } from "./phone-call.ts";
 import { PhoneMedia } from "./phone-media.ts";
 
@@ -35,8 +36,8 @@ export interface CallOptions {
   target?: SipTarget;
 }
 
-/** Requests of one last BYE may still be answered in this time after `stop`. */
-const STOP_GRACE_MS = 200;
+/** How long `stop` waits for the answers to its last requests. */
+const FAREWELL_MAX_MS = 1000;
 const ID_BYTES = 8;
 
 const hex = (bytes: Uint8Array): string =>
@@ -72,11 +73,8 @@ export class Phone {
 
   /** Hangs up what is left and closes everything. */
   async stop(): Promise<void> {
-    const live = [...this.#calls.values()];
-    for (const call of live) void call.hangUp();
-    if (live.length > 0) {
-      await new Promise<void>((done) => this.options.clock.after(STOP_GRACE_MS, done));
-    }
+    const ends = [...this.#calls.values()].map((call) => call.hangUp());
+    await within(this.options.clock, FAREWELL_MAX_MS, Promise.all(ends));
     await this.#agent.stop();
   }
 

@@ -93,7 +93,7 @@ export class SrsSession {
     this.options.onStarted(this);
     const { snapshotAfterMs, byeAfterMs } = this.options.behaviour;
     this.#after(snapshotAfterMs, () => this.requestSnapshot());
-    this.#after(byeAfterMs, () => this.hangUp());
+    this.#after(byeAfterMs, () => void this.end("srs"));
     return true;
   }
 
@@ -115,15 +115,15 @@ export class SrsSession {
 
   /** Our 200 was never acknowledged. */
   unacknowledged(transactionId: string): void {
-    if (this.first.transactionId !== transactionId) return;
-    this.#send("BYE");
-    this.#end("no-ack");
+    if (this.first.transactionId === transactionId) void this.end("no-ack");
   }
 
-  hangUp(): void {
+  /** Hangs up; done when the BYE is answered. Its files are written at once. */
+  async end(by: Exclude<SrsEnd, "src">): Promise<void> {
     if (this.endedAt !== null) return;
-    this.#send("BYE");
-    this.#end("srs");
+    const bye = this.#send("BYE");
+    this.#end(by);
+    await bye;
   }
 
   /** RFC 7866 §9.2: an UPDATE with a metadata body that asks for everything anew. */
@@ -133,17 +133,10 @@ export class SrsSession {
       this.problems.push("Allow has no UPDATE: no snapshot can be asked for (RFC 3311 §4)");
       return;
     }
-    this.#send("UPDATE", {
+    void this.#send("UPDATE", {
       headers: [{ name: "Content-Disposition", value: RECORDING_DISPOSITION }],
       contentType: METADATA_TYPE, body: encoder.encode(SNAPSHOT_REQUEST),
     });
-  }
-
-  /** Ends without waiting: the recorder is closed. */
-  stop(): void {
-    if (this.endedAt !== null) return;
-    this.#send("BYE");
-    this.#end("stop");
   }
 
   get streams(): StreamReceipt[] {
@@ -256,13 +249,19 @@ export class SrsSession {
     this.options.agent.respond(incoming.transactionId, response, { contact: SRS_CONTACT });
   }
 
+  /** Done with the final answer, or when there is none to come. */
   #send(
     method: string, spec: { headers?: SipHeader[]; body?: Uint8Array; contentType?: string } = {},
-  ): void {
+  ): Promise<void> {
     const { dialog, request } = requestInDialog(this.#dialog, method, spec);
     const flow = nextHopFlow(this.#dialog);
     this.#dialog = dialog;
-    this.options.agent.send(request, { owner: null, flow, contact: SRS_CONTACT }, () => {});
+    const options = { owner: null, flow, contact: SRS_CONTACT };
+    return new Promise((done) => {
+      this.options.agent.send(request, options, (event) => {
+        if (event.type !== "response" || event.response.status >= 200) done();
+      });
+    });
   }
 
   #after(delayMs: number | null, callback: () => void): void {

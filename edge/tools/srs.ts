@@ -7,6 +7,7 @@ import { sdpSessionId } from "../../protocol/sdp/version.ts";
 import { mediaSockets } from "../runtime/media-socket.ts";
 import type { IncomingRequest, ListenAddress, UserAgent } from "../sip/types.ts";
 import { createUserAgent } from "../sip/user-agent.ts";
+import { within } from "./farewell.ts";
 import { GOOD_BEHAVIOUR, type SrsBehaviour, type SrsOptions } from "./srs-options.ts";
 import { SRS_CONTACT, SRS_HEADERS, SrsSession, type SrsSessionOptions } from "./srs-session.ts";
 import { SrsStream } from "./srs-stream.ts";
@@ -15,8 +16,8 @@ import { SrsStream } from "./srs-stream.ts";
 const ENDED_MAX = 1000;
 const LIVE_MAX = 1000;
 const ID_BYTES = 8;
-/** The BYEs of `stop` may still be answered in this time. */
-const STOP_GRACE_MS = 200;
+/** How long `stop` waits for the answers to its last requests. */
+const FAREWELL_MAX_MS = 1000;
 
 const hex = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -50,11 +51,8 @@ export class Srs {
 
   /** Ends the recordings that are left, writes them, and closes everything. */
   async stop(): Promise<void> {
-    const live = [...this.#live.values()];
-    for (const session of live) session.stop();
-    if (live.length > 0) {
-      await new Promise<void>((done) => this.options.clock.after(STOP_GRACE_MS, done));
-    }
+    const ends = this.live.map((session) => session.end("stop"));
+    await within(this.options.clock, FAREWELL_MAX_MS, Promise.all(ends));
     await this.#agent.stop();
   }
 
