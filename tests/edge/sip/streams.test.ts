@@ -1,0 +1,219 @@
+import { describe, expect, test } from "bun:test";
+import type { TcpConnection } from "../../../edge/runtime/tcp.ts";
+import type { UserAgent } from "../../../edge/sip/types.ts";
+import { buildRequest, buildResponse } from "../../../protocol/sip/build.ts";
+import type { SipRequest } from "../../../protocol/sip/message.ts";
+import { collect, heard, type Stage, stage } from "../../support/agents.ts";
+import { settled } from "../../support/fake-clock.ts";
+
+const B = "192.0.2.2";
+
+const request = (method: string, callId = "call-1", uri = `sip:b@${B};transport=tcp`): SipRequest =>
+  buildRequest({
+    method, uri, from: "<sip:a@192.0.2.1>;tag=a", to: `<sip:b@${B}>`, callId, cseq: 1,
+  });
+
+/** A peer that is a bare stream: text goes in, text comes out. */
+async function bare({ wire }: Stage, localAddress = "192.0.2.9") {
+  const got: string[] = [];
+  let isClosed = false;
+  const tcp: TcpConnection = await wire.connectTcp({
+    address: B, port: 5060, localAddress,
+    events: () => ({
+      onData: (bytes) => got.push(new TextDecoder().decode(bytes)),
+      onClose: () => {
+        isClosed = true;
+      },
+    }),
+  });
+  return {
+    got,
+    tcp,
+    isClosed: () => isClosed,
+    async write(...chunks: string[]): Promise<void> {
+      for (const chunk of chunks) tcp.write(new TextEncoder().encode(chunk));
+      await settled();
+    },
+  };
+}
+
+const raw = (method: string, n: number): string => [
+  `${method} sip:b@${B} SIP/2.0`, `Via: SIP/2.0/TCP 192.0.2.9:5060;branch=z9hG4bK-${n}`,
+  "From: <sip:p@192.0.2.9>;tag=p", `To: <sip:b@${B}>`, `Call-ID: call-${n}`, `CSeq: 1 ${method}`,
+  "Content-Length: 0", "", "",
+].join("\r\n");
+
+const answerAll = (agent: UserAgent, status: number): void => {
+  agent.onRequest = ({ request: asked, transactionId }) => {
+    if (transactionId === null) return;
+    agent.respond(transactionId, buildResponse(asked, status, null, { toTag: "b" }));
+  };
+};
+
+describe("streams", () => {
+  test("RFC 3261 §18: one connection serves all requests to a place, in both directions", async () => {
+    const { agent, clock, wire } = stage();
+    const [a, b] = [await agent("192.0.2.1"), await agent(B)];
+    answerAll(b, 200);
+    const first = heard();
+    for (const n of [1, 2, 3]) a.send(request("OPTIONS", `c${n}`), { owner: null }, first.listener);
+    await clock.advance(10);
+    a.send(request("OPTIONS", "c4"), { owner: null }, first.listener);
+    await clock.advance(10);
+    expect(first.events).toEqual(["200", "200", "200", "200"]);
+    expect(wire.streams).toHaveLength(2);
+    expect(a.stats.connections).toBe(1);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("a request goes on the flow it is given while that is open, then to its target", async () => {
+    const { agent, clock, wire } = stage();
+    const [a, b] = [await agent("192.0.2.1"), await agent(B)];
+    const requests = collect(b);
+    a.send(request("OPTIONS"), { owner: null }, () => {});
+    await clock.advance(1);
+    const flow = requests[0]?.flow ?? null;
+    expect(flow?.connection).toBeDefined();
+    answerAll(a, 200);
+    const back = request("OPTIONS", "back", "sip:a@192.0.2.1:5060;transport=tcp");
+    const { events, listener } = heard();
+    b.send(back, { owner: null, flow }, listener);
+    await clock.advance(1);
+    expect(events).toEqual(["200"]);
+    expect(wire.streams).toHaveLength(2);
+    wire.streams[0]?.close();
+    await clock.advance(1);
+    b.send({ ...back }, { owner: null, flow }, listener);
+    await clock.advance(1);
+    expect(events).toEqual(["200", "200"]);
+    expect(wire.streams).toHaveLength(4);
+  });
+
+  test("RFC 3261 §17.1.4: whoever waits on a connection that closes is told", async () => {
+    const { agent, clock, wire } = stage();
+    const [a, b] = [await agent("192.0.2.1"), await agent(B)];
+    collect(b);
+    const [waiting, answered] = [heard(), heard()];
+    a.send(request("INVITE", "c1"), { owner: null }, waiting.listener);
+    await clock.advance(300);
+    answerAll(b, 486);
+    a.send(request("INVITE", "c2"), { owner: null }, answered.listener);
+    await clock.advance(1);
+    wire.streams[0]?.close();
+    await clock.advance(1);
+    expect(waiting.events).toEqual(["100", "transport-error"]);
+    expect(answered.events).toEqual(["486"]);
+    expect(a.stats).toMatchObject({ connections: 0, clientTransactions: 0 });
+  });
+
+  test("RFC 3261 §18.2.2: an answer whose connection is gone goes to the Via's port", async () => {
+    const { agent, clock, wire } = stage();
+    const [a, b] = [await agent("192.0.2.1"), await agent(B)];
+    const requests = collect(b);
+    a.send(request("INVITE"), { owner: null }, () => {});
+    await clock.advance(1);
+    wire.streams[0]?.close();
+    await clock.advance(1);
+    const [incoming] = requests;
+    if (incoming === undefined) throw new Error("no INVITE");
+    b.respond(incoming.transactionId ?? "",
+      buildResponse(incoming.request, 486, null, { toTag: "b" }));
+    await clock.advance(1);
+    expect(wire.sent.at(-1)).toMatchObject({ to: "192.0.2.1:5060" });
+    expect(wire.streams).toHaveLength(4);
+    expect(a.stats.strayResponses).toBe(1);
+  });
+
+  test("RFC 3261 §13.3.1.4: a 2xx is repeated over a stream too", async () => {
+    const scene = stage();
+    const b = await scene.agent(B);
+    answerAll(b, 200);
+    const peer = await bare(scene);
+    await peer.write(raw("INVITE", 1));
+    await scene.clock.advance(32_000);
+    expect(peer.got).toHaveLength(11);
+    expect(b.stats.noAck).toBe(1);
+  });
+
+  test("RFC 3261 §18.3: three in one piece, and one a byte at a time", async () => {
+    const scene = stage();
+    const b = await scene.agent(B);
+    const requests = collect(b);
+    const peer = await bare(scene);
+    await peer.write(raw("INVITE", 1) + raw("OPTIONS", 2) + raw("INVITE", 3));
+    await peer.write(...raw("OPTIONS", 4));
+    expect(requests.map(({ request: each }) => each.method))
+      .toEqual(["INVITE", "OPTIONS", "INVITE", "OPTIONS"]);
+  });
+
+  test("RFC 5626 §3.5.1: a ping between messages is answered, split as it may be", async () => {
+    const scene = stage();
+    const b = await scene.agent(B);
+    const requests = collect(b);
+    const peer = await bare(scene);
+    await peer.write("\r\n\r\n", "\r\n", "\r", "\n", raw("INVITE", 1));
+    expect(peer.got).toEqual(["\r\n", "\r\n"]);
+    expect(requests).toHaveLength(1);
+  });
+
+  test("RFC 3261 §18.3: a message without a length is answered 400, and the stream ends", async () => {
+    const scene = stage();
+    const b = await scene.agent(B);
+    const requests = collect(b);
+    const peer = await bare(scene);
+    await peer.write(raw("INVITE", 1).replace("Content-Length: 0\r\n", ""));
+    expect(peer.got.map((text) => text.slice(0, 11))).toEqual(["SIP/2.0 400"]);
+    expect(peer.isClosed()).toBe(true);
+    expect(requests).toEqual([]);
+    expect(b.stats).toMatchObject({ connections: 0, malformed: 1 });
+  });
+
+  test("noise that never ends is cut off", async () => {
+    const scene = stage();
+    const b = await scene.agent(B);
+    const peer = await bare(scene);
+    for (let n = 0; n < 100 && !peer.isClosed(); n++) await peer.write("x".repeat(1000));
+    expect(peer.isClosed()).toBe(true);
+    expect(b.stats.connections).toBe(0);
+  });
+
+  test("a stream that brings no message in 32 s is closed, one that did stays", async () => {
+    const scene = stage();
+    const b = await scene.agent(B);
+    collect(b);
+    const [silent, dripping, good] = [await bare(scene), await bare(scene), await bare(scene)];
+    await dripping.write(raw("OPTIONS", 1).slice(0, 60));
+    await good.write(raw("OPTIONS", 2));
+    await scene.clock.advance(32_000);
+    expect([silent, dripping, good].map((peer) => peer.isClosed())).toEqual([true, true, false]);
+  });
+
+  test("at the limit a new stream is refused unless another has long been idle", async () => {
+    const scene = stage();
+    const b = await scene.agent(B, { limits: { connections: 2 } });
+    collect(b);
+    const [first, second] = [await bare(scene), await bare(scene)];
+    await first.write(raw("OPTIONS", 1));
+    await second.write(raw("OPTIONS", 2));
+    const third = await bare(scene);
+    await settled();
+    expect(third.isClosed()).toBe(true);
+    expect(b.stats.overLimit).toBe(1);
+    await scene.clock.advance(61_000);
+    await second.write(raw("OPTIONS", 3));
+    const fourth = await bare(scene);
+    await settled();
+    expect([first, second, fourth].map((peer) => peer.isClosed())).toEqual([true, false, false]);
+    expect(b.stats.connections).toBe(2);
+  });
+
+  test("stop closes every stream and leaves no timer", async () => {
+    const scene = stage();
+    const b = await scene.agent(B);
+    const peer = await bare(scene);
+    await b.stop();
+    await settled();
+    expect(peer.isClosed()).toBe(true);
+    expect(scene.clock.pending).toBe(0);
+  });
+});
