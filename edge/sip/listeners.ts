@@ -81,8 +81,9 @@ export class Listeners {
   #choose(transport: Transport, remoteAddress: string, local?: Local): Bound | null {
     let best: Bound | null = null;
     let bestScore = -1;
+    const isV6 = isIPv6(remoteAddress);
     for (const bound of this.#bound) {
-      if (bound.transport !== transport || isIPv6(bound.address) !== isIPv6(remoteAddress)) continue;
+      if (bound.transport !== transport || isIPv6(bound.address) !== isV6) continue;
       const score = fitness(bound, remoteAddress, local);
       if (score <= bestScore) continue;
       best = bound;
@@ -142,8 +143,9 @@ function bindProblem(listen: ListenAddress, error: unknown): string {
 
 /** What a flow names counts most, then that the system would carry it from there at all. */
 function fitness(bound: ListenAddress, remoteAddress: string, local: Local | undefined): number {
-  const isReachable = isAny(bound.address) || isLoopback(bound.address) === isLoopback(remoteAddress);
-  return (bound.address === local?.localAddress ? 4 : 0) +
+  const { address } = bound;
+  const isReachable = isAny(address) || isLoopback(address) === isLoopback(remoteAddress);
+  return (address === local?.localAddress ? 4 : 0) +
     (bound.port === local?.localPort ? 2 : 0) + (isReachable ? 1 : 0);
 }
 

@@ -163,7 +163,8 @@ export class Sender {
   #depart(
     request: SipRequest, options: SendOptions, branch: string, flow: SipFlow,
   ): Departure {
-    const via = `SIP/2.0/${flow.transport.toUpperCase()} ${this.#name(flow)};rport;branch=${branch}`;
+    const transport = flow.transport.toUpperCase();
+    const via = `SIP/2.0/${transport} ${this.#name(flow)};rport;branch=${branch}`;
     const stamped = prependHeader(withoutHeader(request, "Via"), "Via", via);
     const more: SipHeader[] = [];
     const lacks = (name: string): boolean => header(request, name) === null;

@@ -51,9 +51,9 @@ export class FakeClock implements Clock {
     let first: Waiting | null = null;
     for (const each of this.#waiting) {
       if (each.at > end) continue;
-      if (first === null || each.at < first.at || each.at === first.at && each.ordinal < first.ordinal) {
-        first = each;
-      }
+      const isSooner = first === null || each.at < first.at ||
+        each.at === first.at && each.ordinal < first.ordinal;
+      if (isSooner) first = each;
     }
     return first;
   }

@@ -1,4 +1,6 @@
-import type { Step, TransactionOut, TransactionTimes } from "../../protocol/sip/transaction/step.ts";
+import type {
+  Step, TransactionOut, TransactionTimes,
+} from "../../protocol/sip/transaction/step.ts";
 
 const nameOf = (out: TransactionOut): string => {
   if (out.type === "response") return `tell ${out.response.status}`;
@@ -16,7 +18,9 @@ export class Timeline<S extends TransactionTimes & { phase: string }, I> {
   readonly #step: (state: S, input: I, nowMs: number) => Step<S>;
 
   constructor(
-    first: Step<S>, step: (state: S, input: I, nowMs: number) => Step<S>, private readonly time: NoInfer<I>,
+    first: Step<S>,
+    step: (state: S, input: I, nowMs: number) => Step<S>,
+    private readonly time: NoInfer<I>,
   ) {
     this.#step = step;
     this.state = first.state;

@@ -80,7 +80,9 @@ function respond(state: State, response: SipResponse, nowMs: number): Step<State
   const answered: State = { ...state, last: response, tryingAt: null };
   if (response.status < 200) return next(answered, [send(response)]);
   const endAt = nowMs + TRANSACTION_MS;
-  if (isSuccess) return next({ ...answered, ...NO_TIMES, phase: "accepted", endAt }, [send(response)]);
+  if (isSuccess) {
+    return next({ ...answered, ...NO_TIMES, phase: "accepted", endAt }, [send(response)]);
+  }
   return next({
     ...answered, phase: "completed", endAt,
     retransmitAt: state.reliable ? null : nowMs + T1_MS, intervalMs: T1_MS,

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import type { UserAgent } from "../../../edge/sip/types.ts";
+import type { IncomingRequest, UserAgent } from "../../../edge/sip/types.ts";
 import { buildResponse } from "../../../protocol/sip/build.ts";
 import { header, tagOf } from "../../../protocol/sip/header.ts";
+import type { SipResponse } from "../../../protocol/sip/message.ts";
 import { parseMessage } from "../../../protocol/sip/parse.ts";
 import { collect, stage, type Stage } from "../../support/agents.ts";
 
@@ -29,6 +30,9 @@ function raw(spec: RawSpec = {}): string {
     "Content-Length: 0", "", "",
   ].join("\r\n");
 }
+
+const ok = (incoming: IncomingRequest | undefined): SipResponse =>
+  buildResponse(incoming?.request ?? { method: "", headers: [] }, 200, null, { toTag: "b" });
 
 /** The peer is a script: what it sends is text, what it gets is on the wire's record. */
 class Scene {
@@ -141,8 +145,7 @@ describe("requests to us", () => {
     const requests = collect(scene.b);
     await scene.send(raw());
     const id = requests[0]?.transactionId ?? "";
-    scene.b.respond(id, buildResponse(requests[0]?.request ?? { method: "", headers: [] }, 200, null,
-      { toTag: "b" }));
+    scene.b.respond(id, ok(requests[0]));
     await scene.send(raw({ method: "ACK", toTag: "b" }));
     await scene.stage.clock.advance(40_000);
     expect(scene.statuses()).toEqual(["200"]);
@@ -156,8 +159,7 @@ describe("requests to us", () => {
     scene.b.onNoAck = (id) => unacknowledged.push(id);
     await scene.send(raw());
     const id = requests[0]?.transactionId ?? "";
-    scene.b.respond(id, buildResponse(requests[0]?.request ?? { method: "", headers: [] }, 200, null,
-      { toTag: "b" }));
+    scene.b.respond(id, ok(requests[0]));
     await scene.stage.clock.advance(31_999);
     expect(unacknowledged).toEqual([]);
     await scene.stage.clock.advance(1);
@@ -242,8 +244,7 @@ describe("CANCEL to us", () => {
     let cancels = 0;
     scene.b.onCancel = () => cancels++;
     await scene.send(raw());
-    scene.b.respond(requests[0]?.transactionId ?? "", buildResponse(
-      requests[0]?.request ?? { method: "", headers: [] }, 200, null, { toTag: "b" }));
+    scene.b.respond(requests[0]?.transactionId ?? "", ok(requests[0]));
     await scene.send(raw({ method: "CANCEL" }));
     await scene.send(raw({ method: "CANCEL" }));
     expect(cancels).toBe(0);

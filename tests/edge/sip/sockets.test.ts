@@ -30,8 +30,16 @@ const placeOf = (agent: UserAgent, transport: string): ListenAddress => {
   return place;
 };
 
-const inviteTo = (port: number, parameters = "", bodyBytes = 0): SipRequest => buildRequest({
-  method: "INVITE",
+const messageTo = (port: number, bodyBytes: number): SipRequest =>
+  requestTo("MESSAGE", port, ";transport=tcp", bodyBytes);
+
+const inviteTo = (port: number, parameters = "", bodyBytes = 0): SipRequest =>
+  requestTo("INVITE", port, parameters, bodyBytes);
+
+const requestTo = (
+  method: string, port: number, parameters: string, bodyBytes: number,
+): SipRequest => buildRequest({
+  method,
   uri: `sip:b@127.0.0.1:${port}${parameters}`,
   from: "<sip:a@127.0.0.1>;tag=a",
   to: "<sip:b@127.0.0.1>",
@@ -54,7 +62,7 @@ function firstFinal(
 
 describe("user agents on real sockets", () => {
   for (const transport of ["udp", "tcp"] as const) {
-    test(`an INVITE over ${transport} is answered, acknowledged, and ended by the callee`, async () => {
+    test(`a call over ${transport} is answered, acknowledged, and ended by the callee`, async () => {
       const [a, b] = [await agentOn("udp", "tcp"), await agentOn("udp", "tcp")];
       const acked = Promise.withResolvers<SipRequest>();
       const ended = Promise.withResolvers<SipRequest>();
@@ -126,5 +134,75 @@ describe("user agents on real sockets", () => {
       });
       expect(second.start()).rejects.toThrow(`${transport}:127.0.0.1:${port}: the port is taken`);
     }
+  });
+});
+
+describe("real sockets against bad luck", () => {
+  test("a dead port does not cost the next datagram to a living one", async () => {
+    const [a, b] = [await agentOn("udp"), await agentOn("udp")];
+    const probe = await Bun.udpSocket({ hostname: "127.0.0.1", port: 0 });
+    const deadPort = probe.port;
+    probe.close();
+    b.onRequest = ({ request, transactionId }) =>
+      void b.respond(transactionId ?? "", buildResponse(request, 486, null, { toTag: "b" }));
+    for (let round = 0; round < 20; round++) {
+      a.sendAck(inviteTo(deadPort), { owner: null });
+      const event = await firstFinal(a, inviteTo(placeOf(b, "udp").port));
+      expect(event).toMatchObject({ type: "response", response: { status: 486 } });
+    }
+    expect(a.stats.sendFailures).toBe(0);
+  });
+
+  test("a stream that talks nonsense gets its 400 before it is closed", async () => {
+    const b = await agentOn("tcp");
+    const got: string[] = [];
+    const closed = Promise.withResolvers<void>();
+    const { port } = placeOf(b, "tcp");
+    await Bun.connect({
+      hostname: "127.0.0.1", port,
+      socket: {
+        open: (socket) => void socket.write([
+          "INVITE sip:b@127.0.0.1 SIP/2.0", "Via: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bK-1",
+          "From: <sip:a@h>;tag=a", "To: <sip:b@h>", "Call-ID: x", "CSeq: 1 INVITE",
+          "Content-Length: -1", "", "",
+        ].join("\r\n")),
+        data: (_socket, bytes) => void got.push(new TextDecoder().decode(bytes)),
+        close: () => closed.resolve(),
+      },
+    });
+    await closed.promise;
+    expect(got.join("").slice(0, 11)).toBe("SIP/2.0 400");
+  });
+
+  test("messages of 60 kB arrive whole over a stream, many at once", async () => {
+    const [a, b] = [await agentOn("tcp"), await agentOn("tcp")];
+    let bytes = 0;
+    b.onRequest = ({ request, transactionId }) => {
+      bytes += request.body.length;
+      b.respond(transactionId ?? "", buildResponse(request, 200, null, {
+        toTag: "b", body: request.body, contentType: "text/plain",
+      }));
+    };
+    const asked = Array.from({ length: 20 }, () =>
+      firstFinal(a, messageTo(placeOf(b, "tcp").port, 60_000)));
+    const answers = await Promise.all(asked.map(async (each) => {
+      const event = await each;
+      return event.type === "response" ? event.response.body.length : event.type;
+    }));
+    expect(answers).toEqual(Array.from({ length: 20 }, () => 60_000));
+    expect(bytes).toBe(20 * 60_000);
+  });
+
+  test("a datagram that is too large for UDP is a transport error", async () => {
+    const a = await agentOn("udp");
+    const event = await firstFinal(a, inviteTo(9, ";transport=udp", 65_530));
+    expect(event.type).toBe("transport-error");
+  });
+
+  test("when the peer goes, whoever waits for its answer is told", async () => {
+    const [a, b] = [await agentOn("udp", "tcp"), await agentOn("tcp")];
+    b.onRequest = () => void b.stop();
+    const event = await firstFinal(a, inviteTo(placeOf(b, "tcp").port, ";transport=tcp"));
+    expect(event.type).toBe("transport-error");
   });
 });

@@ -51,7 +51,7 @@ const answerAll = (agent: UserAgent, status: number): void => {
 };
 
 describe("streams", () => {
-  test("RFC 3261 §18: one connection serves all requests to a place, in both directions", async () => {
+  test("RFC 3261 §18: one connection serves all requests to a place", async () => {
     const { agent, clock, wire } = stage();
     const [a, b] = [await agent("192.0.2.1"), await agent(B)];
     answerAll(b, 200);
@@ -66,7 +66,7 @@ describe("streams", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("a request goes on the flow it is given while that is open, then to its target", async () => {
+  test("a request goes on its flow while that is open, then to its target", async () => {
     const { agent, clock, wire } = stage();
     const [a, b] = [await agent("192.0.2.1"), await agent(B)];
     const requests = collect(b);
@@ -156,7 +156,7 @@ describe("streams", () => {
     expect(requests).toHaveLength(1);
   });
 
-  test("RFC 3261 §18.3: a message without a length is answered 400, and the stream ends", async () => {
+  test("RFC 3261 §18.3: a message without a length gets 400, and the stream ends", async () => {
     const scene = stage();
     const b = await scene.agent(B);
     const requests = collect(b);

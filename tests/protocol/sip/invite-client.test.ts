@@ -10,7 +10,9 @@ const invite = sampleRequest({ cseq: 5 });
 
 const answer = (status: number, tag = "b"): InviteClientInput => ({
   type: "response",
-  response: sampleResponse(invite, status, tag, [{ name: "Contact", value: `<sip:${tag}@192.0.2.2>` }]),
+  response: sampleResponse(invite, status, tag, [
+    { name: "Contact", value: `<sip:${tag}@192.0.2.2>` },
+  ]),
   flow: sampleFlow,
 });
 const cancel: InviteClientInput = { type: "cancel" };
@@ -64,7 +66,9 @@ describe("an INVITE of ours", () => {
   });
 
   test("each fork has an early dialog of its own; the first to answer wins", () => {
-    const { state, told } = run(answer(180, "x"), answer(183, "y"), answer(180, "x"), answer(200, "y"));
+    const { state, told } = run(
+      answer(180, "x"), answer(183, "y"), answer(180, "x"), answer(200, "y"),
+    );
     expect(told).toEqual([
       ["progress 180 x"], ["progress 183 y"], ["progress 180 x"],
       ["5 ACK sip:y@192.0.2.2", "answered y"],
@@ -73,7 +77,9 @@ describe("an INVITE of ours", () => {
   });
 
   test("RFC 3261 §13.2.2.4: a second answer is acknowledged and ended, once", () => {
-    const { state, told } = run(answer(200, "x"), answer(200, "y"), answer(200, "y"), answer(200, "x"));
+    const { state, told } = run(
+      answer(200, "x"), answer(200, "y"), answer(200, "y"), answer(200, "x"),
+    );
     expect(told.slice(1)).toEqual([
       ["5 ACK sip:y@192.0.2.2", "6 BYE sip:y@192.0.2.2"],
       ["5 ACK sip:y@192.0.2.2"],

@@ -28,7 +28,9 @@ const inviteOver = (reliable: boolean): Timeline<
   InviteClientTransaction, InviteClientTransactionInput
 > => new Timeline(startInviteClient(invite, reliable, 0), stepInviteClientTransaction, time);
 
-const optionsOver = (reliable: boolean): Timeline<NonInviteClientTransaction, NonInviteClientInput> =>
+const optionsOver = (
+  reliable: boolean,
+): Timeline<NonInviteClientTransaction, NonInviteClientInput> =>
   new Timeline(startNonInviteClient(options, reliable, 0), stepNonInviteClient, time);
 
 describe("the INVITE client transaction", () => {
@@ -78,7 +80,7 @@ describe("the INVITE client transaction", () => {
     expect(line.state.phase).toBe("terminated");
   });
 
-  test("RFC 3261 §17.1.1.3: the ACK to a failure is the INVITE's, with the To of the answer", () => {
+  test("RFC 3261 §17.1.1.3: the ACK to a failure is the INVITE's with the answer's To", () => {
     const { out } = stepInviteClientTransaction(
       startInviteClient(invite, false, 0).state, answer(486), 0);
     const [first] = out;
@@ -93,7 +95,7 @@ describe("the INVITE client transaction", () => {
     expect(header(ack, "Require")).toBeNull();
   });
 
-  test("RFC 3261 §9.1: a CANCEL bears the INVITE's branch, route and number, and no Require", () => {
+  test("RFC 3261 §9.1: a CANCEL bears the INVITE's branch, route, number, no Require", () => {
     const cancel = cancelOf(invite);
     expect(topVia(cancel)?.branch).toBe("z9hG4bK-1");
     expect(headersOf(cancel, "Route")).toEqual(["<sip:p1;lr>", "<sip:p2;lr>"]);

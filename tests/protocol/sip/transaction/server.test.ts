@@ -47,11 +47,12 @@ describe("the INVITE server transaction", () => {
   });
 
   test("a retransmission gets the last provisional answer, and silence before any", () => {
-    const line = inviteOver(false).at(100, again).at(250, again).at(300, respond(183)).at(400, again);
+    const line = inviteOver(false).at(100, again).at(250, again).at(300, respond(183))
+      .at(400, again);
     expect(line.events).toEqual(["200 send 100", "250 send 100", "300 send 183", "400 send 183"]);
   });
 
-  test("timer G repeats a failure up to T2 until timer H, and says that nobody acknowledged", () => {
+  test("timer G repeats a failure up to T2, timer H says that nobody acknowledged it", () => {
     const line = inviteOver(false).at(0, respond(486)).until(60_000);
     expect(line.events).toEqual([
       "0 send 486", "500 send 486", "1500 send 486", "3500 send 486", "7500 send 486",
@@ -120,7 +121,7 @@ describe("the non-INVITE server transaction", () => {
 });
 
 describe("the 2xx to INVITE", () => {
-  test("RFC 3261 §13.3.1.4: it is repeated at T1 up to T2 for 64*T1, whatever the transport", () => {
+  test("RFC 3261 §13.3.1.4: it is repeated at T1 up to T2 for 64*T1 on any transport", () => {
     const events: string[] = [];
     let step = startAccepted2xx(sampleResponse(invite, 200), 0);
     while (step.deadlineAt !== null) {
