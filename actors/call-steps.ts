@@ -4,7 +4,7 @@ import { ERRORS } from "../schemas/error.ts";
 import type { Fault } from "../schemas/call.ts";
 import { forksFor, readySessions } from "./call-media.ts";
 import { joinCallSteps } from "./call-step.ts";
-import { endLeg } from "./leg.ts";
+import { endLeg } from "./leg-end.ts";
 import type { OriginateFact, RelationEvent, SiprecOrder } from "./ports.ts";
 import { findSession, holdsSlots, refusalOf } from "./slots.ts";
 import type { CallContext, CallEvent, CallStep } from "./call-types.ts";

@@ -1,5 +1,5 @@
 // One call: one SIP leg, from its INVITE to its end, in Twilio's words (ARCHITECTURE section 4).
-// What each transition does is in call-steps.ts, call-media.ts and leg.ts, as pure functions.
+// What each transition does is in call-steps.ts, call-media.ts and leg*.ts, as pure functions.
 import { assign, enqueueActions, sendTo, setup, spawnChild, stopChild } from "xstate";
 import { ERRORS } from "../schemas/error.ts";
 import { applied, closeForks, failed, mediaOrder, openForks, readySessions } from "./call-media.ts";
@@ -8,7 +8,10 @@ import { joinCallSteps } from "./call-step.ts";
 import {
   answeredChild, childFact, close, dial, sessionChanged, startSession, stopByName, tellParent,
 } from "./call-steps.ts";
-import { answer, cancelled, invite, legFact, legRequest, ring, unacknowledged } from "./leg.ts";
+import { answer, cancelled, ring } from "./leg.ts";
+import { unacknowledged } from "./leg-end.ts";
+import { legRequest } from "./leg-peer.ts";
+import { invite, legFact } from "./leg-uac.ts";
 import { callsPort, deadlinePort, mediaPort, sipPort } from "./ports.ts";
 import { siprecMachine } from "./siprec.machine.ts";
 import { twimlMachine } from "./twiml.machine.ts";

@@ -1,0 +1,120 @@
+// What the peer of a leg asks within the dialog: ACK, BYE, new offers (RFC 3261 §12.2.2, §14.2,
+// §15.1.2). Pure steps of the call's context.
+import { buildResponse } from "../protocol/sip/build.ts";
+import { matchesDialog, receiveRequest } from "../protocol/sip/dialog.ts";
+import type { SipRequest } from "../protocol/sip/message.ts";
+import { answerLeg, readAnswer } from "../protocol/sdp/leg.ts";
+import { nextVersion } from "../protocol/sdp/version.ts";
+import type { MediaRemote } from "../schemas/media.ts";
+import { ACCEPT, ALLOW, encoder, localLeg, sdpOf, withAllow } from "./leg.ts";
+import { sendBye } from "./leg-end.ts";
+import type { SipCommand, SipFact } from "./ports.ts";
+import type { CallContext, CallStep, Leg } from "./call-types.ts";
+
+/** A request of the peer in the leg's dialog. */
+export function legRequest(
+  context: CallContext, fact: Extract<SipFact, { type: "sip.request" }>, isClosing: boolean,
+): CallStep {
+  const { request, flow, transactionId, at } = fact;
+  const { leg } = context;
+  const plain = (status: number, durable = false): SipCommand[] =>
+    transactionId === null ? [] : [plainResponse(request, status, transactionId, durable)];
+  const known = leg.dialog ?? leg.client?.early.find((dialog) => matchesDialog(dialog, request));
+  if (known === undefined || known === null || !matchesDialog(known, request)) {
+    return { send: plain(481) };
+  }
+  const isAck = request.method === "ACK";
+  if (leg.over && !isAck) return { send: plain(request.method === "BYE" ? 200 : 481) };
+  const { dialog, verdict } = receiveRequest(
+    // Our BYE crossed a request of theirs: theirs is answered as if it came first.
+    { ...known, state: known.state === "terminated" ? "confirmed" : known.state }, request, flow,
+  );
+  if (!verdict.ok) return { send: plain(verdict.status) };
+  const next = { ...context, leg: { ...leg, dialog } };
+  if (isAck) return acknowledged(next, request, isClosing, at);
+  if (request.method === "BYE") {
+    return {
+      context: { leg: { ...next.leg, over: true, acked: true } },
+      send: plain(200, true),
+      raise: [{ type: "leg.ended", status: leg.answered ? "completed" : "failed", at }],
+    };
+  }
+  if (request.method === "INVITE" || request.method === "UPDATE") {
+    return reoffered(next, fact, transactionId, isClosing);
+  }
+  const isKnown = request.method === "OPTIONS" || request.method === "INFO";
+  return { context: { leg: next.leg }, send: plain(isKnown ? 200 : 405) };
+}
+
+function acknowledged(
+  context: CallContext, ack: SipRequest, isClosing: boolean, at: number,
+): CallStep {
+  const { leg } = context;
+  if (leg.acked) return { context: { leg } };
+  const text = sdpOf(ack);
+  const read = leg.offer === null && text !== null ? readAnswer(leg.sdp?.text ?? "", text) : null;
+  const acked: Leg = {
+    ...leg, acked: true,
+    remote: read?.ok === true ? withAllow(read.remote, leg) : leg.remote,
+  };
+  const step: CallStep = { context: { leg: acked }, media: read?.ok === true };
+  if (isClosing) return { ...sendBye({ ...context, leg: acked }) };
+  // An offer of ours without an answer in the ACK leaves nobody to talk to (§13.2.1).
+  return acked.remote === null
+    ? { ...step, raise: [{ type: "leg.ended", status: "failed", at }] } : step;
+}
+
+/** A new offer within the dialog: hold, resume, a moved address. It concerns this leg alone. */
+function reoffered(
+  context: CallContext, fact: Extract<SipFact, { type: "sip.request" }>,
+  transactionId: string | null, isClosing: boolean,
+): CallStep {
+  const { request } = fact;
+  const { leg } = context;
+  if (transactionId === null) return {};
+  if (isClosing || !leg.answered) {
+    return { send: [plainResponse(request, isClosing ? 481 : 491, transactionId)] };
+  }
+  const offer = sdpOf(request);
+  const local = localLeg(context);
+  if (offer === null) {
+    const text = request.method === "INVITE" ? leg.sdp?.text ?? "" : "";
+    return {
+      context: { leg },
+      send: [plainResponse(request, 200, transactionId, false, text)],
+    };
+  }
+  let remote: MediaRemote | null = null;
+  const sdp = nextVersion(leg.sdp, (version) => {
+    const answered = answerLeg(offer, { ...local, version });
+    if (answered.ok) remote = withAllow(answered.remote, leg);
+    return answered.ok ? answered.text : "";
+  });
+  if (remote === null) {
+    // §14.1: a refused offer leaves the session as it was.
+    return { send: [plainResponse(request, 488, transactionId)] };
+  }
+  return {
+    context: { leg: { ...leg, sdp, remote } },
+    send: [plainResponse(request, 200, transactionId, false, sdp.text)],
+    media: true,
+  };
+}
+
+function plainResponse(
+  request: SipRequest, status: number, transactionId: string, durable = false, sdp = "",
+): SipCommand {
+  return {
+    type: "send.response",
+    transactionId,
+    response: buildResponse(request, status, null, {
+      headers: [
+        ...(status === 200 || status === 405 ? [ALLOW] : []),
+        ...(status === 200 && request.method === "OPTIONS" ? [ACCEPT] : []),
+      ],
+      ...(sdp === "" ? {} : { body: encoder.encode(sdp), contentType: "application/sdp" }),
+    }),
+    contactParams: "",
+    durable,
+  };
+}
