@@ -1,8 +1,8 @@
 // The sockets that listen, and the names that they go by in Via and Contact (RFC 3261 §18.1.1).
 
-import { networkInterfaces } from "node:os";
 import { isIPv6 } from "node:net";
 import type { SipFlow, Transport } from "../../protocol/sip/message.ts";
+import { ownAddress } from "../runtime/addresses.ts";
 import type { TcpConnection, TcpEvents, TcpListener } from "../runtime/tcp.ts";
 import type { Log } from "../runtime/types.ts";
 import type { UdpSocket } from "../runtime/udp.ts";
@@ -161,10 +161,5 @@ export const bracketed = (host: string): string =>
 function ownAddressTowards(remoteAddress: string): string {
   const isV6 = isIPv6(remoteAddress);
   if (isLoopback(remoteAddress)) return isV6 ? "::1" : "127.0.0.1";
-  const family = isV6 ? "IPv6" : "IPv4";
-  for (const addresses of Object.values(networkInterfaces())) {
-    const own = addresses?.find((each) => !each.internal && each.family === family);
-    if (own !== undefined) return own.address;
-  }
-  return isV6 ? "::1" : "127.0.0.1";
+  return ownAddress(isV6 ? "IPv6" : "IPv4") ?? (isV6 ? "::1" : "127.0.0.1");
 }

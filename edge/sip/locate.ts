@@ -1,19 +1,16 @@
 // Where a message goes (RFC 3261 §8.1.2, §18.1.1, §18.2.2; RFC 3263 as far as A and AAAA records).
 
-import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { headerList, parseNameAddr, type Via } from "../../protocol/sip/header.ts";
 import type { SipFlow, SipRequest, Transport } from "../../protocol/sip/message.ts";
 import { parseUri, uriParam } from "../../protocol/sip/uri.ts";
+import { lookupAddresses } from "../runtime/addresses.ts";
 import { connectTcp, listenTcp } from "../runtime/tcp.ts";
 import { openUdp } from "../runtime/udp.ts";
 import type { SipNetwork, SipTarget } from "./types.ts";
 
 export const systemNetwork: SipNetwork = {
-  openUdp,
-  listenTcp,
-  connectTcp,
-  lookup: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
+  openUdp, listenTcp, connectTcp, lookup: lookupAddresses,
 };
 
 const PORTS = { udp: 5060, tcp: 5060, tls: 5061 } as const satisfies Record<Transport, number>;

@@ -14,9 +14,12 @@ afterEach(async () => {
   for (const agent of open.splice(0)) await agent.stop();
 });
 
-async function agentOn(...transports: ("udp" | "tcp")[]): Promise<UserAgent> {
+const agentOn = (...transports: ("udp" | "tcp")[]): Promise<UserAgent> =>
+  agentAt("127.0.0.1", ...transports);
+
+async function agentAt(address: string, ...transports: ("udp" | "tcp")[]): Promise<UserAgent> {
   const agent = createUserAgent({
-    listen: transports.map((transport) => ({ transport, address: "127.0.0.1", port: 0 })),
+    listen: transports.map((transport) => ({ transport, address, port: 0 })),
     clock: systemClock, random: systemRandom, log: quietLog, userAgentName: "test",
   });
   open.push(agent);
@@ -123,6 +126,45 @@ describe("user agents on real sockets", () => {
     const request = inviteTo(placeOf(b, "udp").port, ";transport=tcp", 2000);
     expect((await firstFinal(a, request)).type).toBe("transport-error");
     expect(b.stats.received).toBe(0);
+  });
+
+  for (const transport of ["udp", "tcp"] as const) {
+    test(`IPv6 over ${transport} has its brackets where they belong`, async () => {
+      const [a, b] = [await agentAt("::1", "udp", "tcp"), await agentAt("::1", "udp", "tcp")];
+      const { port } = placeOf(b, transport);
+      b.onRequest = ({ request, transactionId }) =>
+        void b.respond(transactionId ?? "", buildResponse(request, 200, null, { toTag: "b" }),
+          { contact: { user: "b" } });
+      const request = {
+        ...inviteTo(port), method: "MESSAGE", uri: `sip:b@[::1]:${port};transport=${transport}`,
+        headers: inviteTo(port).headers.map((line) =>
+          line.name === "CSeq" ? { name: "CSeq", value: "1 MESSAGE" } : line),
+      };
+      const event = await firstFinal(a, request);
+      if (event.type !== "response") throw new Error(event.type);
+      expect(header(event.response, "Contact")).toStartWith(`<sip:b@[::1]:${port}`);
+      expect(header(event.response, "Via")).toContain("received=::1");
+    });
+  }
+
+  test("a host name is looked up", async () => {
+    const [a, b] = [await agentOn("udp"), await agentOn("udp")];
+    b.onRequest = ({ request, transactionId }) =>
+      void b.respond(transactionId ?? "", buildResponse(request, 486, null, { toTag: "b" }));
+    const { port } = placeOf(b, "udp");
+    const event = await firstFinal(a, { ...inviteTo(port), uri: `sip:b@localhost:${port}` });
+    expect(event).toMatchObject({ type: "response", response: { status: 486 } });
+  });
+
+  test("on all addresses Contact names one that the peer can use", async () => {
+    const [a, b] = [await agentOn("udp"), await agentAt("0.0.0.0", "udp")];
+    b.onRequest = ({ request, transactionId }) =>
+      void b.respond(transactionId ?? "", buildResponse(request, 486, null, { toTag: "b" }),
+        { contact: {} });
+    const { port } = placeOf(b, "udp");
+    const event = await firstFinal(a, inviteTo(port));
+    if (event.type !== "response") throw new Error(event.type);
+    expect(header(event.response, "Contact")).toBe(`<sip:127.0.0.1:${port}>`);
   });
 
   test("a taken port is named", async () => {
