@@ -87,7 +87,7 @@ export function applied(
     },
     sessions: closed.map(({ siprecSid }) => ({
       siprecSid,
-      event: { type: "streams.closed", receipt: receiptOf(reply.forks, siprecSid), at },
+      event: { type: "streams.closed", receipt: receiptOf(reply.ended ?? [], siprecSid), at },
     })),
   });
 }

@@ -182,13 +182,19 @@ export class MediaPlane {
 
   #release(order: MediaOrder): MediaReply {
     const leg = this.#legs.get(order.callSid);
-    if (leg === undefined) {
-      return this.#tombstones.get(order.callSid)?.reply
-        ?? { ok: true, revision: order.revision, endpoint: null, forks: [] };
-    }
+    if (leg === undefined) return this.#releasedBefore(order);
     leg.epoch = order.epoch;
     leg.revision = order.revision;
     return this.#remove(leg);
+  }
+
+  /** The same final counters again, as the answer to this order: its sender waits for its number. */
+  #releasedBefore({ callSid, epoch, revision }: MediaOrder): MediaReply {
+    const stone = this.#tombstones.get(callSid);
+    if (stone === undefined) return { ok: true, revision, endpoint: null, forks: [] };
+    const reply: MediaReply = stone.reply.ok ? { ...stone.reply, revision } : stone.reply;
+    this.#tombstones.set(callSid, { ...stone, epoch, revision, reply });
+    return reply;
   }
 
   /** The reply says what there was: final counters, under `ended`. */
