@@ -33,8 +33,9 @@ export interface Leg {
   dialog: Dialog | null;
   /** The peer's offer that waits for our answer; null: none came, ours goes out. */
   offer: string | null;
-  /** Our last description. */
+  /** Our last description; `offering`: it was an offer, and the answer comes in the ACK. */
   sdp: SentSdp | null;
+  offering: boolean;
   remote: MediaRemote | null;
   /** Media addresses of its trunk besides the one in its SDP. */
   allow: string[];

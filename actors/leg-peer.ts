@@ -3,7 +3,7 @@
 import { buildResponse } from "../protocol/sip/build.ts";
 import { matchesDialog, receiveRequest } from "../protocol/sip/dialog.ts";
 import type { SipRequest } from "../protocol/sip/message.ts";
-import { answerLeg, readAnswer } from "../protocol/sdp/leg.ts";
+import { answerLeg, offerLeg, readAnswer } from "../protocol/sdp/leg.ts";
 import { nextVersion } from "../protocol/sdp/version.ts";
 import type { MediaRemote } from "../schemas/media.ts";
 import { ACCEPT, ALLOW, encoder, localLeg, sdpOf, withAllow } from "./leg.ts";
@@ -50,11 +50,10 @@ function acknowledged(
   context: CallContext, ack: SipRequest, isClosing: boolean, at: number,
 ): CallStep {
   const { leg } = context;
-  if (leg.acked) return { context: { leg } };
   const text = sdpOf(ack);
-  const read = leg.offer === null && text !== null ? readAnswer(leg.sdp?.text ?? "", text) : null;
+  const read = leg.offering && text !== null ? readAnswer(leg.sdp?.text ?? "", text) : null;
   const acked: Leg = {
-    ...leg, acked: true,
+    ...leg, acked: true, offering: false,
     remote: read?.ok === true ? withAllow(read.remote, leg) : leg.remote,
   };
   const step: CallStep = { context: { leg: acked }, media: read?.ok === true };
@@ -77,11 +76,16 @@ function reoffered(
   }
   const offer = sdpOf(request);
   const local = localLeg(context);
+  const plain200 = () => [plainResponse(request, 200, transactionId)];
   if (offer === null) {
-    const text = request.method === "INVITE" ? leg.sdp?.text ?? "" : "";
+    if (request.method !== "INVITE") return { context: { leg }, send: plain200() };
+    // §14.2: the offer is ours then, and the answer is in the ACK.
+    const sdp = nextVersion(leg.sdp, (version) =>
+      offerLeg({ ...local, version }, leg.sdp?.text ?? null)
+    );
     return {
-      context: { leg },
-      send: [plainResponse(request, 200, transactionId, false, text)],
+      context: { leg: { ...leg, sdp, offering: true } },
+      send: [plainResponse(request, 200, transactionId, false, sdp.text)],
     };
   }
   let remote: MediaRemote | null = null;

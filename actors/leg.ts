@@ -20,7 +20,7 @@ const decoder = new TextDecoder();
 export function initialLeg(input: CallInput): Leg {
   const { leg } = input;
   const common = {
-    client: null, sdp: null, remote: null, answered: false, acked: false, over: false,
+    client: null, sdp: null, offering: false, remote: null, answered: false, acked: false, over: false,
     allow: leg.allow,
   };
   return leg.role === "uas"
@@ -90,7 +90,7 @@ export function answer(context: CallContext, at: number): CallStep {
   const dialog = leg.dialog === null ? null : { ...leg.dialog, state: "confirmed" as const };
   return {
     context: {
-      leg: { ...leg, answered: true, dialog, sdp, remote },
+      leg: { ...leg, answered: true, dialog, sdp, offering: leg.offer === null, remote },
       startAt: at, updatedAt: at,
     },
     send: inviteResponse(context, 200, sdp.text, true),
