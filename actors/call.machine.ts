@@ -93,9 +93,6 @@ const reportDocument = (context: CallContext, event: CallEvent): CallStep => {
   };
 };
 
-const isDocumentFault = ({ event }: { event: CallEvent }): boolean =>
-  documentEnd(event)?.failure != null;
-
 const closing = {
   description: "Over in all but its farewells: BYE, recordings that end, ports given back.",
   entry: [
@@ -174,6 +171,7 @@ export const callMachine = setup({
     canAnswer: ({ context }) =>
       context.leg.role === "uas" && context.answerWanted && context.port !== null,
     isHangupWanted: ({ context }) => context.hangupWanted,
+    isDocumentFault: ({ event }) => documentEnd(event)?.failure != null,
     hasPort: ({ context }) => context.port !== null,
     isClosedAs: ({ context }, params: { status: CallContext["endStatus"] }) =>
       context.endStatus === params.status && context.leg.over &&
@@ -309,7 +307,10 @@ export const callMachine = setup({
             restored: "closing",
             "sip.cancelled": on("sip.cancelled", (c, e) => cancelled(c, e.at)),
             "xstate.done.actor.twiml": [
-              { guard: isDocumentFault, target: "closing", actions: { type: "perform", params: { step: reportDocument } } },
+              {
+                guard: "isDocumentFault", target: "closing",
+                actions: { type: "perform", params: { step: reportDocument } },
+              },
               { actions: "wantHangup" },
             ],
           },
@@ -340,7 +341,10 @@ export const callMachine = setup({
             },
             "sip.unacknowledged": on("sip.unacknowledged", (c, e) => unacknowledged(c, e.at)),
             "xstate.done.actor.twiml": [
-              { guard: isDocumentFault, target: "closing", actions: { type: "perform", params: { step: reportDocument } } },
+              {
+                guard: "isDocumentFault", target: "closing",
+                actions: { type: "perform", params: { step: reportDocument } },
+              },
               { target: "closing" },
             ],
           },

@@ -78,6 +78,7 @@ export const twimlMachine = setup({
     }),
   },
   guards: {
+    isInline: ({ context }) => context.source.kind === "inline",
     isFailed: ({ context }) => context.failure !== null,
     isStart: ({ context }) => verbAt(context)?.kind === "start",
     isStop: ({ context }) => verbAt(context)?.kind === "stop",
@@ -111,7 +112,7 @@ export const twimlMachine = setup({
       description: "Chooses between the document in the configuration and the one at a URL.",
       always: [
         {
-          guard: ({ context }) => context.source.kind === "inline",
+          guard: "isInline",
           target: "running",
           actions: {
             type: "take",
