@@ -11,8 +11,8 @@ import type { PhoneCall } from "../tools/phone-call.ts";
 import { EXIT_FAILED, EXIT_FINE, processLog } from "./configured.ts";
 import { FlagError, type Flags, withFlags } from "./flags.ts";
 
-export const USAGE = `siprec call --to sip:… [--from sip:…] [--wav F] [--seconds N] [--out heard.wav]
-    [--listen udp:127.0.0.1:5070,tcp:127.0.0.1:5070]
+export const USAGE = `siprec call --to sip:… [--from sip:…] [--wav F] [--seconds N]
+    [--out heard.wav] [--listen udp:127.0.0.1:5070,tcp:127.0.0.1:5070]
   siprec call --answer [--listen …] [--wav F] [--seconds N] [--out heard.wav]`;
 
 const DEFAULT_LISTEN = "udp:127.0.0.1:0,tcp:127.0.0.1:0";

@@ -6,7 +6,7 @@ import { systemClock } from "../runtime/clock.ts";
 import { isTerminal, ownProgram } from "../runtime/env.ts";
 import { type LogLine, writeStandardError, writeStandardOutput } from "../runtime/log.ts";
 import { systemRandom } from "../runtime/random.ts";
-import { onSignals } from "../runtime/signals.ts";
+import { onSignals, onStarterGone } from "../runtime/signals.ts";
 import type { Log } from "../runtime/types.ts";
 import { VERSION } from "../runtime/version.ts";
 import { readCommand } from "./configured.ts";
@@ -36,6 +36,8 @@ export async function run(args: string[]): Promise<number> {
     onTerminate: (count) => void (count === 1 ? supervisor.drain() : supervisor.kill()),
     onReload: () => supervisor.reload(),
   });
+  // Started by a program that is gone: nobody else is left to stop us.
+  if (env["SIPREC_SUPERVISED"] === "1") onStarterGone(() => void supervisor.drain());
   return supervisor.run();
 }
 

@@ -23,11 +23,12 @@ const LINE_MAX_CHARS = 65_536;
 /** Starts a child in a group of its own (a terminal's Ctrl-C is ours to pass on) and gives its
  *  standard error line by line. Its standard input ends when we do. */
 export function spawnChild(
-  command: string[], options: { env: Environment; onLine: (line: string) => void },
+  command: string[],
+  options: { env: Environment; onLine: (line: string) => void; stdout?: "inherit" | "ignore" },
 ): Promise<Child> {
   const [file = "", ...args] = command;
   const child = spawn(file, args, {
-    stdio: ["pipe", "inherit", "pipe"], detached: true, env: { ...options.env },
+    stdio: ["pipe", options.stdout ?? "inherit", "pipe"], detached: true, env: { ...options.env },
   });
   const stderr = child.stderr;
   if (stderr !== null) {

@@ -70,7 +70,7 @@ async function openOne(
   try {
     return await options.sockets.open(
       options.address, port,
-      (bytes, fromPort, from) => onDatagram(bytes, { address: from, port: fromPort }),
+      { receive: (bytes, fromPort, from) => onDatagram(bytes, { address: from, port: fromPort }) },
       // ICMP says that the far end is not there yet, or no more: the call will say so too.
       () => {},
     );

@@ -38,6 +38,7 @@ export interface SrsSessionOptions {
   sdpSessionId: string;
   openStream: () => Promise<SrsStream>;
   onStarted: (session: SrsSession) => void;
+  onDocument: (session: SrsSession) => void;
   onEnded: (session: SrsSession) => void;
 }
 
@@ -233,8 +234,10 @@ export class SrsSession {
     if (out !== null) this.folder ??= recordingFolder(out, this.startedAt, this.callId);
     if (metadata === null) return;
     this.documents.push(metadata);
-    if (this.folder === null) return;
-    this.#names.push(writeDocument(this.folder, this.documents.length, metadata));
+    if (this.folder !== null) {
+      this.#names.push(writeDocument(this.folder, this.documents.length, metadata));
+    }
+    this.options.onDocument(this);
   }
 
   #respond(

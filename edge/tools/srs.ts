@@ -26,6 +26,8 @@ export class Srs {
   /** The latest ones that have ended, oldest first. */
   readonly ended: SrsSession[] = [];
   onStarted: (session: SrsSession) => void = () => {};
+  /** Another metadata document came, the first one too: the last of its documents. */
+  onDocument: (session: SrsSession) => void = () => {};
   onEnded: (session: SrsSession) => void = () => {};
   /** Can be changed while it runs: for the next session. */
   behaviour: SrsBehaviour;
@@ -107,6 +109,7 @@ export class Srs {
       sdpSessionId: sdpSessionId(`RS${tag}`),
       openStream: () => SrsStream.open({ address, sockets, clock, random }),
       onStarted: (session) => this.onStarted(session),
+      onDocument: (session) => this.onDocument(session),
       onEnded: (session) => {
         this.#live.delete(keyOf(session.invite));
         this.ended.push(session);
