@@ -44,6 +44,7 @@ export class Stage {
   /** Of Alice's call, as the app learns it. */
   callSid = "";
   #app: HttpServer | null = null;
+  #starting: Promise<DemoEdge> | null = null;
   #startedAt: number;
   #watchers: (() => void)[] = [];
 
@@ -81,10 +82,11 @@ export class Stage {
     });
     tell("app", `answers with TwiML at ${this.#app.url}/voice`);
     const before = clock.monotonicMs();
-    this.edge = await startDemoEdge({
+    this.#starting = startDemoEdge({
       ...this.options, account: this.account, number: NUMBER,
       voiceUrl: `${this.#app.url}/voice`, recorder: `sip:srs@${ADDRESS}:${port}`,
     });
+    this.edge = await this.#starting;
     const ms = Math.round(clock.monotonicMs() - before);
     tell("edge", `ashburn is ready after ${ms} ms: SIP ${ADDRESS}:${this.edge.sipPort}, `
       + `HTTP ${this.edge.httpUrl}`);
@@ -131,7 +133,9 @@ export class Stage {
   /** Everything ends; gives the edge's exit code. */
   async close(): Promise<number | null> {
     await Promise.all([this.alice.stop(), this.bob.stop()]);
-    const code = await this.edge?.stop() ?? null;
+    // Interrupted while it starts, it is stopped once it is there; one that failed has ended.
+    const edge = await this.#starting?.catch(() => null) ?? null;
+    const code = await edge?.stop() ?? null;
     await this.srs?.stop();
     await this.#app?.close(0);
     return code;
