@@ -65,7 +65,12 @@ function inviteFact(
     : fact.reason === "timeout"
     ? { type: "timeout" }
     : { type: "transport-error", reason: fact.message };
-  return clientStep(context, input, fact.at);
+  // Any 1xx, 100 too, says that somebody is there: the answer clock stops.
+  const isHeard = fact.type === "sip.response" && fact.response.status < 200;
+  return joinSteps(
+    isHeard ? { context: { answerDueAt: Number.MAX_SAFE_INTEGER } } : {},
+    clientStep(context, input, fact.at),
+  );
 }
 
 function clientStep(context: SiprecContext, input: InviteClientInput, at: number): SiprecStep {
@@ -84,8 +89,7 @@ function clientOut(context: SiprecContext, out: InviteClientOut, at: number): Si
     case "send-cancel":
       return { send: [{ type: "send.cancel", id: inviteId(context) }] };
     case "progress":
-      // Any 1xx says that somebody is there: the answer clock stops.
-      return { context: { answerDueAt: Number.MAX_SAFE_INTEGER } };
+      return {};
     case "failed":
       return { raise: [{ type: "srs.refused", fault: refusalFault(out.status, out.reason), at }] };
     case "answered":

@@ -78,6 +78,9 @@ export const siprecMachine = setup({
       context.byeDone && context.forksClosed && context.fault !== null,
     isClientDone: ({ context }) => context.client === null || context.client.done,
     isSnapshotDue: ({ context }) => context.snapshotDue && context.updating === null,
+    /** A 1xx that came since the deadline was set has put it off. */
+    isAnswerOverdue: ({ context, event }) =>
+      context.targetIndex + 1 < context.order.targets.length && context.answerDueAt <= event.at,
     hasNextTarget: ({ context }) => context.targetIndex + 1 < context.order.targets.length,
   },
 }).createMachine({
@@ -143,7 +146,7 @@ export const siprecMachine = setup({
               { target: "#siprec.error", actions: "rememberFault" },
             ],
             deadline: {
-              guard: "hasNextTarget", target: "calling", reenter: true,
+              guard: "isAnswerOverdue", target: "calling", reenter: true,
               actions: { type: "perform", params: { step: (c, e) => nextTarget(c, e.at) } },
             },
             "siprec.stop": "cancelling",

@@ -56,7 +56,7 @@ export class EdgeBench {
   readonly media: FakeMedia;
   readonly app: FakeApp;
   readonly store: MemoryStore;
-  readonly alerts: AlertDraft[] = [];
+  readonly alerts: AlertDraft[];
   readonly witness: Witness;
   readonly caller: SipPeer;
   readonly callee: SipPeer;
@@ -66,20 +66,20 @@ export class EdgeBench {
   readonly #world: World;
 
   private constructor(
-    world: World, parts: { wire: FakeWire; witness: Witness; clock: FakeClock },
+    world: World, parts: { wire: FakeWire; witness: Witness; clock: FakeClock; alerts: AlertDraft[] },
     peers: [SipPeer, SipPeer, SipPeer], control: BenchControl,
   ) {
     this.#world = world;
     this.clock = parts.clock;
     this.wire = parts.wire;
     this.witness = parts.witness;
+    this.alerts = parts.alerts;
     this.media = world.media;
     this.app = world.app;
     this.store = world.store;
     [this.caller, this.callee, this.srs] = peers;
     this.peers = peers;
     this.control = control;
-    world.alert = (alert) => this.alerts.push(alert);
   }
 
   static async open(options: BenchOptions = {}): Promise<EdgeBench> {
@@ -91,6 +91,7 @@ export class EdgeBench {
     const media = new FakeMedia(clock);
     const app = new FakeApp(clock);
     const store = new MemoryStore(clock);
+    const alerts: AlertDraft[] = [];
     const body = options.twiml ?? `<Start>${SIPREC}</Start>${DIAL}`;
     const document = `<?xml version="1.0" encoding="UTF-8"?><Response>${body}</Response>`;
     app.serve(VOICE_URL, document);
@@ -101,7 +102,7 @@ export class EdgeBench {
       trunks: [trunk(options.trunk)],
       numbers: [numberRoute(options.inline === true ? document : null)],
       connectors: [connector(options)],
-      alert: () => {},
+      alert: (alert) => alerts.push(alert),
     };
     const peer = (name: "caller" | "callee" | "srs"): Promise<SipPeer> =>
       SipPeer.open({ clock, wire, random, name, address: ADDRESSES[name] });
@@ -111,7 +112,8 @@ export class EdgeBench {
     callee.onCall = (call) => answerAsPhone(call);
     srs.onCall = (call) => answerAsRecorder(call);
     const control = new BenchControl(world);
-    const bench = new EdgeBench(world, { wire, witness, clock }, [caller, callee, srs], control);
+    const parts = { wire, witness, clock, alerts };
+    const bench = new EdgeBench(world, parts, [caller, callee, srs], control);
     await control.start();
     await bench.run(10);
     return bench;
