@@ -20,8 +20,8 @@ const decoder = new TextDecoder();
 export function initialLeg(input: CallInput): Leg {
   const { leg } = input;
   const common = {
-    client: null, sdp: null, offering: false, remote: null, answered: false, acked: false, over: false,
-    allow: leg.allow,
+    client: null, sdp: null, offering: false, remote: null, answered: false, acked: false,
+    over: false, allow: leg.allow,
   };
   return leg.role === "uas"
     ? {
