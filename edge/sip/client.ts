@@ -44,6 +44,8 @@ interface Entry {
   flow: SipFlow | null;
   /** Where the last response came from. */
   heardOn: SipFlow | null;
+  /** Monotonic. */
+  sentAt: number;
   timer: Timer | null;
   cancel: "none" | "wanted" | "sent";
 }
@@ -64,7 +66,7 @@ export class Clients {
   send(request: SipRequest, options: SendOptions, listener: ClientListener): string {
     const entry: Entry = {
       id: `t${++this.#ordinal}`, listener, machine: null, key: "", flow: null, heardOn: null,
-      timer: null, cancel: "none",
+      sentAt: 0, timer: null, cancel: "none",
     };
     this.#byId.set(entry.id, entry);
     this.#count();
@@ -139,6 +141,7 @@ export class Clients {
     this.#byKey.set(entry.key, entry);
     const isReliable = flow.transport !== "udp";
     const now = this.#options.clock.monotonicMs();
+    entry.sentAt = now;
     if (request.method === "INVITE") {
       const step = startInviteClient(request, isReliable, now);
       entry.machine = { kind: "invite", state: step.state };
@@ -187,6 +190,9 @@ export class Clients {
           if (entry.heardOn !== null) this.#tell(entry, { ...out, flow: entry.heardOn });
           break;
         case "timeout":
+          this.#tell(entry, out);
+          if (flow !== null) this.#options.sender.doubt(flow, entry.sentAt);
+          break;
         case "transport-error":
           this.#tell(entry, out);
           break;
@@ -219,7 +225,7 @@ export class Clients {
     this.#schedule(entry, step.deadlineAt);
     const cancel: Entry = {
       id: `t${++this.#ordinal}`, listener: () => {}, machine: null, key: "", flow: null,
-      heardOn: null, timer: null, cancel: "none",
+      heardOn: null, sentAt: 0, timer: null, cancel: "none",
     };
     this.#byId.set(cancel.id, cancel);
     this.#count();

@@ -6,12 +6,13 @@ import type { SipFlow } from "../../protocol/sip/message.ts";
 import type { TcpConnection, TcpEvents } from "../runtime/tcp.ts";
 import type { Clock, Timer } from "../runtime/types.ts";
 import type { SipNetwork, SipStats } from "./types.ts";
+import { within } from "./within.ts";
 
-/** A stream that has not brought one whole message by then holds a place for nothing. */
-const FIRST_MESSAGE_MAX_MS = 32_000;
+/** The first message of a stream, and each that has begun, is whole by then. */
+const MESSAGE_MAX_MS = 32_000;
 /** At the limit, a stream that has been silent for so long gives its place to a new one. */
 const IDLE_BEFORE_EVICTION_MS = 60_000;
-export const CONNECT_TIMEOUT_MS = 4000;
+export const CONNECT_TIMEOUT_MS = 2000;
 
 const PONG = new Uint8Array([0x0d, 0x0a]);
 
@@ -31,14 +32,21 @@ interface Stream {
   flow: SipFlow;
   framer: StreamFramer;
   heardAt: number;
-  /** Runs until the first message; none on a stream that we opened. */
+  /** Runs while a message is due: the peer's first, or the rest of one. */
   patience: Timer | null;
+}
+
+interface Attempt {
+  opened: Promise<SipFlow>;
+  waiting: number;
+  /** All who waited have gone. */
+  isLate: boolean;
 }
 
 export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #streams = new Map<string, Stream>();
-  readonly #opening = new Map<string, Promise<SipFlow>>();
+  readonly #attempts = new Map<string, Attempt>();
   #ordinal = 0;
   #isStopped = false;
 
@@ -54,23 +62,29 @@ export class Connections {
       tcp.close();
       return { onData: () => {}, onClose: () => this.#remove(stream) };
     }
-    stream.patience = this.#options.clock.after(FIRST_MESSAGE_MAX_MS, () => tcp.close());
+    this.#expect(stream);
     return this.#eventsOf(stream);
   }
 
   /** The stream to there, opened when there is none. Rejects as `connectTcp` does. */
-  open(
+  async open(
     address: string, port: number, localAddress: string | null, timeoutMs: number,
   ): Promise<SipFlow> {
     const open = this.#find(address, port);
-    if (open !== null) return Promise.resolve(open);
+    if (open !== null) return open;
     const key = `${address} ${port}`;
-    const underWay = this.#opening.get(key);
-    if (underWay !== undefined) return underWay;
-    const opening = this.#connect(address, port, localAddress, timeoutMs)
-      .finally(() => this.#opening.delete(key));
-    this.#opening.set(key, opening);
-    return opening;
+    const attempt = this.#attempts.get(key) ?? this.#connect(key, address, port, localAddress);
+    const late = `no connection to ${address}:${port} in ${Math.round(timeoutMs)} ms`;
+    attempt.waiting++;
+    try {
+      return await within(this.#options.clock, timeoutMs, attempt.opened, late);
+    } finally {
+      attempt.waiting--;
+      if (attempt.waiting === 0) {
+        attempt.isLate = true;
+        if (this.#attempts.get(key) === attempt) this.#attempts.delete(key);
+      }
+    }
   }
 
   isOpen(connection: string): boolean {
@@ -81,8 +95,10 @@ export class Connections {
     return this.#streams.get(connection)?.tcp.write(bytes) ?? false;
   }
 
-  close(connection: string): void {
-    this.#streams.get(connection)?.tcp.close();
+  /** Nothing came on it since then, though something was due: its peer is thought dead. */
+  closeIfSilent(connection: string, sinceMs: number): void {
+    const stream = this.#streams.get(connection);
+    if (stream !== undefined && stream.heardAt <= sinceMs) stream.tcp.close();
   }
 
   stop(): void {
@@ -101,38 +117,26 @@ export class Connections {
     return null;
   }
 
-  async #connect(
-    address: string, port: number, localAddress: string | null, timeoutMs: number,
-  ): Promise<SipFlow> {
-    let isLate = false;
-    let opened: Stream | null = null;
-    const connected = this.#options.network.connectTcp({
+  /** Lasts as long as somebody waits for it: the runtime cannot stop it before its own end. */
+  #connect(key: string, address: string, port: number, localAddress: string | null): Attempt {
+    const { promise, resolve, reject } = Promise.withResolvers<SipFlow>();
+    const attempt: Attempt = { opened: promise, waiting: 0, isLate: false };
+    this.#attempts.set(key, attempt);
+    this.#options.network.connectTcp({
       address, port,
       ...(localAddress === null ? {} : { localAddress }),
       events: (tcp) => {
-        if (isLate || this.#isStopped) {
+        if (attempt.isLate || this.#isStopped) {
+          reject(new Error("nobody waits any more"));
           tcp.close();
           return { onData: () => {}, onClose: () => {} };
         }
-        opened = this.#add(tcp);
-        return this.#eventsOf(opened);
+        const stream = this.#add(tcp);
+        resolve(stream.flow);
+        return this.#eventsOf(stream);
       },
-    });
-    const { clock } = this.#options;
-    const silence = Promise.withResolvers<never>();
-    const timer = clock.after(timeoutMs, () => {
-      isLate = true;
-      silence.reject(new Error(`no connection to ${address}:${port} in ${timeoutMs} ms`));
-    });
-    try {
-      await Promise.race([connected, silence.promise]);
-    } finally {
-      timer.cancel();
-    }
-    // The callback above has set it; the compiler does not see that it ran.
-    const stream = opened as Stream | null;
-    if (stream === null) throw new Error("stopped");
-    return stream.flow;
+    }).catch(reject);
+    return attempt;
   }
 
   #add(tcp: TcpConnection): Stream {
@@ -171,11 +175,17 @@ export class Connections {
     return idlest !== null;
   }
 
+  #expect(stream: Stream): void {
+    if (!this.#streams.has(stream.id)) return;
+    stream.patience ??= this.#options.clock.after(MESSAGE_MAX_MS, () => stream.tcp.close());
+  }
+
   #eventsOf(stream: Stream): TcpEvents {
     return {
       onData: (bytes) => {
         stream.heardAt = this.#options.clock.monotonicMs();
         for (const output of stream.framer.push(bytes)) this.#take(stream, output);
+        if (stream.framer.pendingBytes > 0) this.#expect(stream);
       },
       onClose: () => this.#remove(stream),
     };
@@ -185,6 +195,7 @@ export class Connections {
     switch (output.kind) {
       case "message":
         stream.patience?.cancel();
+        stream.patience = null;
         return this.#options.onMessage(output.bytes, stream.flow);
       case "ping":
         stream.tcp.write(PONG);

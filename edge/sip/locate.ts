@@ -58,11 +58,11 @@ export interface Address {
 
 /** SRV and NAPTR would come in here (RFC 3263 §4): a name without a port can have several. */
 export async function locate(
-  hop: Hop, transport: Transport, network: SipNetwork,
+  hop: Hop, transport: Transport, lookup: SipNetwork["lookup"],
 ): Promise<Address[]> {
   const port = hop.port ?? PORTS[transport];
   if (isIP(hop.host) !== 0) return [{ address: hop.host, port }];
-  const addresses = await network.lookup(hop.host);
+  const addresses = await lookup(hop.host);
   return addresses.map((address) => ({ address, port }));
 }
 

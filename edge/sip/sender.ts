@@ -8,11 +8,12 @@ import type {
 import { serializeMessage } from "../../protocol/sip/serialize.ts";
 import { escapeUser } from "../../protocol/sip/uri.ts";
 import { TcpRefused } from "../runtime/tcp.ts";
-import type { Log } from "../runtime/types.ts";
+import type { Clock, Log } from "../runtime/types.ts";
 import { CONNECT_TIMEOUT_MS, type Connections } from "./connections.ts";
 import { isAny, isLoopback, type Listeners } from "./listeners.ts";
 import { type Hop, locate, nextHop, responseAddress } from "./locate.ts";
 import type { ContactOptions, SendOptions, SipNetwork, SipStats } from "./types.ts";
+import { within } from "./within.ts";
 
 /** RFC 3261 §18.1.1: a request above this goes over a transport with congestion control. */
 export const DATAGRAM_REQUEST_MAX_BYTES = 1300;
@@ -21,6 +22,7 @@ export interface SenderOptions {
   listeners: Listeners;
   connections: Connections;
   network: SipNetwork;
+  clock: Clock;
   stats: SipStats;
   log: Log;
   userAgentName: string;
@@ -64,6 +66,11 @@ export class Sender {
     if (isSent) this.#options.stats.sent++;
     else this.#options.stats.sendFailures++;
     return isSent;
+  }
+
+  /** A request timed out: a stream that has been silent since then serves nobody any more. */
+  doubt(flow: SipFlow, sinceMs: number): void {
+    this.#options.connections.closeIfSilent(flow.connection ?? "", sinceMs);
   }
 
   /** RFC 3261 §18.2.2: on the stream that the request came on; else to where its Via says. */
@@ -126,15 +133,20 @@ export class Sender {
 
   async #open(hop: Hop, transport: Transport, options: SendOptions): Promise<SipFlow> {
     if (transport === "tls") throw new Error("TLS is not offered");
-    const places = await locate(hop, transport, this.#options.network);
+    const { clock, network } = this.#options;
+    const timeoutMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
+    const endAt = clock.monotonicMs() + timeoutMs;
+    const places = await locate(hop, transport, (host) =>
+      within(clock, timeoutMs, network.lookup(host), `no address of ${host} in ${timeoutMs} ms`));
     let problem: unknown = new Error(`no usable address for ${hop.host}`);
-    for (const { address, port } of places) {
+    for (const [index, { address, port }] of places.entries()) {
+      // A dead address leaves their share of the time to those after it.
+      const shareMs = (endAt - clock.monotonicMs()) / (places.length - index);
       try {
         const flow = transport === "udp"
           ? this.#datagramFlow(address, port)
           : await this.#options.connections.open(
-            address, port, this.#leaveFrom(address),
-            options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+            address, port, this.#leaveFrom(address), shareMs,
           );
         if (flow !== null) return flow;
       } catch (error) {

@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { buildResponse, isInDialog } from "../../protocol/sip/build.ts";
-import { header, tagOf } from "../../protocol/sip/header.ts";
+import { header, tagOf, withHeader, withTag } from "../../protocol/sip/header.ts";
 import type { SipFlow, SipHeader, SipRequest, SipResponse } from "../../protocol/sip/message.ts";
 import {
   type InviteServerTransaction, startInviteServer, stepInviteServer,
@@ -91,7 +91,8 @@ export class Servers {
     const entry = this.#byId.get(id);
     if (entry === undefined || !canTake(entry.machine, response.status)) return false;
     const { phase } = entry.machine.state;
-    const finished = this.#options.sender.finish(response, entry.flow, contact);
+    const tagged = withSameTag(response, entry);
+    const finished = this.#options.sender.finish(tagged, entry.flow, contact);
     this.#step(entry, { type: "respond", response: finished });
     const isSuccess = response.status >= 200 && response.status < 300;
     if (entry.machine.kind === "invite" && isSuccess && phase === "proceeding") {
@@ -246,6 +247,15 @@ export class Servers {
 function canTake({ kind, state }: Machine, status: number): boolean {
   if (state.phase === "proceeding" || state.phase === "trying") return true;
   return kind === "invite" && state.phase === "accepted" && status >= 200 && status < 300;
+}
+
+/** RFC 3261 §8.2.6.2: all answers but 100 bear a tag, and all to one request the same. */
+function withSameTag(response: SipResponse, { id, machine }: Entry): SipResponse {
+  const to = header(response, "To") ?? "";
+  if (response.status === 100 || tagOf(to) !== null) return response;
+  const { last } = machine.state;
+  const tag = tagOf(last === null ? "" : header(last, "To") ?? "") ?? tagFor(id);
+  return withHeader(response, "To", withTag(to, tag));
 }
 
 /** A tag that the same request always gets. */

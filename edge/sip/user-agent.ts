@@ -58,7 +58,7 @@ class SocketUserAgent implements UserAgent {
       onConnection: (tcp) => this.#connections.accept(tcp),
     });
     const sender = new Sender({
-      listeners: this.#listeners, connections: this.#connections, network, stats, log,
+      listeners: this.#listeners, connections: this.#connections, network, clock, stats, log,
       userAgentName,
     });
     const accepted = new AcceptedAnswers({

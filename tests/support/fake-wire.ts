@@ -25,6 +25,8 @@ export class FakeWire implements SipNetwork {
   weather: Weather = () => [1];
   /** Addresses that swallow connection attempts. */
   readonly blackHoles = new Set<string>();
+  /** Addresses that take that many milliseconds to connect to. */
+  readonly slowPlaces = new Map<string, number>();
   readonly names = new Map<string, string[]>();
   readonly streams: FakeStream[] = [];
   readonly #clock: Clock;
@@ -61,6 +63,10 @@ export class FakeWire implements SipNetwork {
     const place = `${options.address}:${options.port}`;
     if (this.blackHoles.has(place)) return new Promise(() => {});
     const accept = this.#listeners.get(place);
+    const delayMs = this.slowPlaces.get(place);
+    if (delayMs !== undefined) {
+      await new Promise<void>((resolve) => void this.#clock.after(delayMs, resolve));
+    }
     if (accept === undefined) throw new TcpRefused(`nobody listens at ${place}`);
     const here = { address: options.localAddress ?? options.address, port: ++this.#port };
     const [near, far] = FakeStream.pair(this, here, options);

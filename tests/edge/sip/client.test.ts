@@ -123,6 +123,52 @@ describe("a request of ours", () => {
     expect(events).toEqual(["transport-error"]);
   });
 
+  test("two seconds are enough for a connection when nobody says otherwise", async () => {
+    const { clock, wire, agent } = stage();
+    wire.blackHoles.add(`${B}:5060`);
+    const { events, listener } = heard();
+    const invite = request("INVITE", `sip:b@${B};transport=tcp`);
+    (await agent(A)).send(invite, { owner: null }, listener);
+    await clock.advance(1999);
+    expect(events).toEqual([]);
+    await clock.advance(1);
+    expect(events).toEqual(["transport-error"]);
+  });
+
+  test("all addresses of a name share the time, and the living one is found in it", async () => {
+    const { clock, wire, agent } = stage();
+    const [a, dead, mixed] = [await agent(A), heard(), heard()];
+    for (const host of ["192.0.2.7", "192.0.2.8"]) wire.blackHoles.add(`${host}:5060`);
+    wire.names.set("dead.example", ["192.0.2.7", "192.0.2.8"]);
+    wire.names.set("mixed.example", ["192.0.2.7", "192.0.2.8", B]);
+    const b = await agent(B);
+    b.onRequest = ({ request: asked, transactionId }) =>
+      void b.respond(transactionId ?? "", buildResponse(asked, 200, null, { toTag: "b" }));
+    const options = { owner: null, connectTimeoutMs: 900 };
+    a.send(request("OPTIONS", "sip:dead.example;transport=tcp"), options, dead.listener);
+    a.send(request("OPTIONS", "sip:mixed.example;transport=tcp"), options, mixed.listener);
+    await clock.advance(899);
+    expect([dead.events, mixed.events]).toEqual([[], ["200"]]);
+    await clock.advance(1);
+    expect(dead.events).toEqual(["transport-error"]);
+  });
+
+  for (const transport of ["udp", "tcp"]) {
+    test(`a name server that is silent is a transport error over ${transport}`, async () => {
+      const { clock, wire, agent } = stage();
+      wire.lookup = () => new Promise(() => {});
+      const { events, listener } = heard();
+      const options = { owner: null, connectTimeoutMs: 700 };
+      const uri = `sip:b@srs.example;transport=${transport}`;
+      (await agent(A)).send(request("OPTIONS", uri), options, listener);
+      await clock.advance(699);
+      expect(events).toEqual([]);
+      await clock.advance(1);
+      expect(events).toEqual(["transport-error"]);
+      expect(clock.pending).toBe(0);
+    });
+  }
+
   test("silence is a timeout after 32 s", async () => {
     const { clock, wire, start, agent } = stage();
     const { events, listener } = heard();

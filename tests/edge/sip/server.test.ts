@@ -190,6 +190,23 @@ describe("requests to us", () => {
     expect(scene.b.stats.serverTransactions).toBe(0);
   });
 
+  test("RFC 3261 §8.2.6.2: answers without a To tag get one, all the same one", async () => {
+    const scene = await Scene.open();
+    const requests = collect(scene.b);
+    await scene.send(raw());
+    await scene.send(raw({ branch: "z9hG4bK-2", callId: "call-2" }));
+    const answer = (n: number, status: number, toTag?: string): string | null => {
+      const request = requests[n]?.request ?? { method: "", headers: [] };
+      const spec = toTag === undefined ? {} : { toTag };
+      scene.b.respond(requests[n]?.transactionId ?? "", buildResponse(request, status, null, spec));
+      return tagOf(header(scene.last(), "To") ?? "");
+    };
+    const tag = answer(0, 180);
+    expect(tag).toMatch(/^[0-9a-f]{16}$/);
+    expect(answer(0, 486)).toBe(tag);
+    expect([answer(1, 180, "own"), answer(1, 486)]).toEqual(["own", "own"]);
+  });
+
   test("an answer to a transaction that is gone is refused", async () => {
     const scene = await Scene.open();
     const requests = collect(scene.b);

@@ -65,7 +65,7 @@ function firstFinal(
 
 describe("user agents on real sockets", () => {
   for (const transport of ["udp", "tcp"] as const) {
-    test(`a call over ${transport} is answered, acknowledged, and ended by the callee`, async () => {
+    test(`a call over ${transport} is answered, acknowledged, ended by the callee`, async () => {
       const [a, b] = [await agentOn("udp", "tcp"), await agentOn("udp", "tcp")];
       const acked = Promise.withResolvers<SipRequest>();
       const ended = Promise.withResolvers<SipRequest>();

@@ -188,6 +188,85 @@ describe("streams", () => {
     expect([silent, dripping, good].map((peer) => peer.isClosed())).toEqual([true, true, false]);
   });
 
+  test("half a message holds its place for 32 s, silence between messages for ever", async () => {
+    const scene = stage();
+    const b = await scene.agent(B);
+    collect(b);
+    const [stalled, slow, good] = [await bare(scene), await bare(scene), await bare(scene)];
+    for (const [n, peer] of [stalled, slow, good].entries()) await peer.write(raw("OPTIONS", n));
+    await scene.clock.advance(100_000);
+    await stalled.write(raw("OPTIONS", 11).slice(0, 60));
+    await slow.write(raw("OPTIONS", 12).slice(0, 60));
+    await scene.clock.advance(31_999);
+    await slow.write(raw("OPTIONS", 12).slice(60));
+    await scene.clock.advance(1);
+    expect([stalled, slow, good].map((peer) => peer.isClosed())).toEqual([true, false, false]);
+    await scene.clock.advance(100_000);
+    expect([slow, good].map((peer) => peer.isClosed())).toEqual([false, false]);
+    expect(scene.clock.pending).toBe(0);
+  });
+
+  test("a stream on which nothing came while a request timed out is not used again", async () => {
+    const { agent, clock, wire } = stage();
+    const a = await agent("192.0.2.1");
+    const silent = { onData: () => {}, onClose: () => {} };
+    await wire.listenTcp({ address: B, port: 5060, onConnection: () => silent });
+    const { events, listener } = heard();
+    a.send(request("OPTIONS", "c1"), { owner: null }, listener);
+    await clock.advance(20_000);
+    a.send(request("OPTIONS", "c2"), { owner: null }, listener);
+    await clock.advance(12_000);
+    expect(events).toEqual(["timeout", "transport-error"]);
+    expect(a.stats.connections).toBe(0);
+    a.send(request("OPTIONS", "c3"), { owner: null }, listener);
+    await clock.advance(1);
+    expect(wire.streams).toHaveLength(4);
+  });
+
+  test("a stream that lives stays, though a request on it timed out", async () => {
+    const { agent, clock, wire } = stage();
+    const [a, b] = [await agent("192.0.2.1"), await agent(B)];
+    b.onRequest = ({ request: asked, transactionId }) => {
+      if (asked.method === "INFO") b.ignore(transactionId ?? "");
+      else b.respond(transactionId ?? "", buildResponse(asked, 200, null, { toTag: "b" }));
+    };
+    const { events, listener } = heard();
+    a.send(request("INFO", "c1"), { owner: null }, listener);
+    await clock.advance(1000);
+    a.send(request("OPTIONS", "c2"), { owner: null }, listener);
+    await clock.advance(31_000);
+    expect(events).toEqual(["200", "timeout"]);
+    expect(a.stats.connections).toBe(1);
+    expect(wire.streams).toHaveLength(2);
+  });
+
+  test("who joins a connection attempt waits for no longer than it said itself", async () => {
+    const { agent, clock, wire } = stage();
+    const [a, b] = [await agent("192.0.2.1"), await agent(B)];
+    answerAll(b, 200);
+    wire.slowPlaces.set(`${B}:5060`, 1500);
+    const [patient, hasty] = [heard(), heard()];
+    a.send(request("OPTIONS", "c1"), { owner: null, connectTimeoutMs: 3000 }, patient.listener);
+    a.send(request("OPTIONS", "c2"), { owner: null, connectTimeoutMs: 500 }, hasty.listener);
+    await clock.advance(500);
+    expect([patient.events, hasty.events]).toEqual([[], ["transport-error"]]);
+    await clock.advance(1000);
+    expect(patient.events).toEqual(["200"]);
+    expect(a.stats.connections).toBe(1);
+  });
+
+  test("a connection that comes when nobody waits any more is closed", async () => {
+    const { agent, clock, wire } = stage();
+    const [a, b] = [await agent("192.0.2.1"), await agent(B)];
+    wire.slowPlaces.set(`${B}:5060`, 1500);
+    const { events, listener } = heard();
+    a.send(request("OPTIONS"), { owner: null, connectTimeoutMs: 500 }, listener);
+    await clock.advance(2000);
+    expect(events).toEqual(["transport-error"]);
+    expect([a.stats.connections, b.stats.connections]).toEqual([0, 0]);
+    expect(clock.pending).toBe(0);
+  });
+
   test("at the limit a new stream is refused unless another has long been idle", async () => {
     const scene = stage();
     const b = await scene.agent(B, { limits: { connections: 2 } });
