@@ -43,7 +43,8 @@ export interface CallHostOptions {
   changed(record: CallRecord): void;
   /** Gives the media of a call back whose machine can't do it any more. */
   release(callSid: string, mediaProcess: string, revision: number): void;
-  /** A call is here from now on, or no more: its subject is served as long. */
+  /** A call is here from now on, or no more: its subject is served as long, and `forget` is
+   *  called when it is not served any more. */
   opened(callSid: string): void;
   closed(callSid: string): void;
 }
@@ -61,6 +62,8 @@ export class CallHost {
   readonly #calls = new Map<string, Held>();
   /** Records of ended calls whose callbacks are still to be delivered. */
   readonly #ended = new Map<string, CallRecord>();
+  /** Of calls that have just ended: a question may still be on its way to their subject. */
+  readonly #recent = new Map<string, CallRecord>();
   readonly #idle: (() => void)[] = [];
 
   constructor(options: CallHostOptions) {
@@ -112,7 +115,12 @@ export class CallHost {
 
   /** The record as it is now, without waiting for it to be stored. */
   record(callSid: string): CallRecord | null {
-    return this.#calls.get(callSid)?.record ?? null;
+    return this.#calls.get(callSid)?.record ?? this.#recent.get(callSid) ?? null;
+  }
+
+  /** Nobody asks any more: from now on its stored record answers. */
+  forget(callSid: string): void {
+    this.#recent.delete(callSid);
   }
 
   snapshot(callSid: string): ReturnType<Actor<typeof callMachine>["getSnapshot"]> | null {
@@ -218,6 +226,7 @@ export class CallHost {
     if (this.#calls.get(callSid) !== held) return;
     if (held.actor.getSnapshot().status === "done") this.#store(callSid, held);
     this.#calls.delete(callSid);
+    if (held.record !== null) this.#recent.set(callSid, held.record);
     if (held.record !== null && held.record.outbox.length > 0) {
       this.#ended.set(callSid, held.record);
       this.#options.store.markOutbox(callSid);
