@@ -51,7 +51,7 @@ const STATUSES: readonly CallStatus[] = [
   "queued", "ringing", "in-progress", "completed", "busy", "failed", "no-answer", "canceled",
 ];
 
-/** Twilio's word: an end counts from the moment it is decided, not when the last BYE is answered. */
+/** Twilio's word: an end counts from when it is decided, not from the answer to the last BYE. */
 export function statusOf(context: CallContext, state: string): CallStatus {
   if (context.endStatus !== null) return context.endStatus;
   const top = state.split(".")[0];

@@ -5,7 +5,7 @@ import type { Fault } from "../schemas/call.ts";
 import { forksFor, readySessions } from "./call-media.ts";
 import { joinCallSteps } from "./call-step.ts";
 import { endLeg } from "./leg-end.ts";
-import type { OriginateFact, RelationEvent, SiprecOrder } from "./ports.ts";
+import type { EndStatus, OriginateFact, RelationEvent, SiprecOrder } from "./ports.ts";
 import { findSession, holdsSlots, refusalOf } from "./slots.ts";
 import type { CallContext, CallEvent, CallStep } from "./call-types.ts";
 import { initialContext, recordOf } from "./siprec-record.ts";
@@ -245,7 +245,7 @@ export function close(context: CallContext, event: CallEvent & { at: number }): 
 }
 
 /** What Twilio calls an end that did not come from the leg. */
-function closeStatus(context: CallContext, event: CallEvent): NonNullable<CallContext["endStatus"]> {
+function closeStatus(context: CallContext, event: CallEvent): EndStatus {
   if (context.leg.answered) return "completed";
   if (event.type === "deadline") return "no-answer";
   return event.type === "call.hangup" ? "canceled" : "failed";

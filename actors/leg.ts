@@ -42,7 +42,9 @@ export const localLeg = (context: CallContext): Omit<LocalLeg, "version"> => ({
   sessionId: sdpSessionId(context.callSid),
 });
 
-export const withAllow = (remote: MediaRemote, leg: Leg): MediaRemote => ({ ...remote, allow: leg.allow });
+export const withAllow = (remote: MediaRemote, leg: Leg): MediaRemote => ({
+  ...remote, allow: leg.allow,
+});
 
 export const sdpOf = (message: SipRequest | SipResponse): string | null =>
   message.body.length > 0 &&

@@ -29,7 +29,7 @@ function twimlContext(state: unknown): Record<string, unknown> | null {
   return isObject(context) ? context : null;
 }
 
-/** Replaces the verbs of the run, leaving everything else shared: nothing of XState's is changed. */
+/** Replaces the verbs of the run; everything else is shared: nothing of XState's is changed. */
 function withVerbs(state: unknown, verbs: unknown): object {
   if (!isObject(state) || !isObject(state["children"])) return isObject(state) ? state : {};
   const child = state["children"]["twiml"];

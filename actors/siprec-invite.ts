@@ -96,7 +96,7 @@ export function recordingInvite(context: SiprecContext): { request: SipRequest; 
   return { request, sdp };
 }
 
-/** RFC 3261 §7.3.1: a token names a header; names of ours and of the protocol are not given away. */
+/** RFC 3261 §7.3.1: a token names a header; ours and the protocol's own are not given away. */
 const HEADER_NAME = /^[A-Za-z0-9!%*_+`'~.-]{1,64}$/;
 const RESERVED = new Set([
   "via", "from", "to", "call-id", "cseq", "contact", "content-length", "content-type",

@@ -189,10 +189,11 @@ function abandonedFact(
   const input: InviteClientInput = { type: "response", response: fact.response, flow: fact.flow };
   const { state, out } = stepInviteClient(entry.client, input);
   const send = out.flatMap((one): SipCommand[] => {
-    if (one.type === "send-ack") return [{ type: "send.ack", request: one.request, flow: one.flow }];
-    if (one.type === "send-cancel") return [{ type: "send.cancel", id: entry.id }];
+    const { type } = one;
+    if (type === "send-ack") return [{ type: "send.ack", request: one.request, flow: one.flow }];
+    if (type === "send-cancel") return [{ type: "send.cancel", id: entry.id }];
     // Not the session's own BYE: its answer is nobody's business.
-    return one.type === "send-bye" ? [{ ...bye(one.request, one.flow), id: `${entry.id}-bye` }] : [];
+    return type === "send-bye" ? [{ ...bye(one.request, one.flow), id: `${entry.id}-bye` }] : [];
   });
   const abandoned = context.abandoned.map((one) =>
     one.id === entry.id ? { id: one.id, client: state } : one

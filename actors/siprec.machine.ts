@@ -109,7 +109,7 @@ export const siprecMachine = setup({
   },
   states: {
     idle: {
-      description: "Waits, with its slots, until the call's answer is fixed and its ports are lent.",
+      description: "Waits, with its slots, until the call is answered and its ports are lent.",
       entry: { type: "report", params: { state: "idle" } },
       always: { guard: "isFaulty", target: "error" },
       on: {

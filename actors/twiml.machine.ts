@@ -41,7 +41,8 @@ export const twimlMachine = setup({
     setNow: assign((_, params: { at: number }) => ({ now: params.at })),
     setPause: assign(({ context }) => {
       const verb = verbAt(context);
-      return { pauseDueAt: context.now + (verb?.kind === "pause" ? verb.lengthSeconds : 0) * 1_000 };
+      const seconds = verb?.kind === "pause" ? verb.lengthSeconds : 0;
+      return { pauseDueAt: context.now + seconds * 1_000 };
     }),
     next: assign(({ context }) => ({ position: context.position + 1 })),
     fail: assign({ failure: FAILED }),

@@ -1,4 +1,5 @@
-// Every error with a name: what HTTP, callbacks, logs and docs say of it. Names are API: never renamed.
+// Every error with a name: what HTTP, callbacks, logs and docs say of it. Names are API: they are
+// never changed.
 
 export interface ErrorRow {
   /** Twilio's number. */
@@ -31,7 +32,8 @@ export const ERRORS = {
   /** No public code exists for the fifth stream: docs/TWILIO.md names this choice. */
   SLOTS_FULL: { code: 31960, status: 400, message: "A call has at most four forked streams" },
   SRS_FAILED: {
-    code: 32011, status: 400, message: "Error communicating with your SIP communications infrastructure",
+    code: 32011, status: 400,
+    message: "Error communicating with your SIP communications infrastructure",
   },
   SRS_BAD_SDP: { code: 32102, status: 400, message: "Bad SDP in the answer of the recorder" },
   SRS_AUTHENTICATION: { code: 32106, status: 400, message: "SIP Authentication Error" },

@@ -1,4 +1,5 @@
-// What control and media processes say to each other over NATS (docs/ARCHITECTURE.md, "Media orders").
+// What control and media processes say to each other over NATS (docs/ARCHITECTURE.md, "Media
+// orders").
 // An order is the whole wanted state of one call's leg: applying it twice changes nothing.
 import { type Static, Type as T } from "@sinclair/typebox";
 
@@ -57,13 +58,15 @@ export const ForkOrder = T.Object({
   track: T.Union([T.Literal("inbound_track"), T.Literal("outbound_track")]),
   /** null until the SRS has answered, and while it is paused: the port is held, nothing is sent. */
   destination: T.Union([
-    T.Object({ rtp: Address, rtcp: Address, codecs: T.Array(Codec, { minItems: 1, maxItems: 16 }) }),
+    T.Object({
+      rtp: Address, rtcp: Address, codecs: T.Array(Codec, { minItems: 1, maxItems: 16 }),
+    }),
     T.Null(),
   ]),
 });
 export type ForkOrder = Static<typeof ForkOrder>;
 
-/** The whole wanted state of one call at one media process; `endpoint: null` releases everything. */
+/** The whole wanted state of one call at one media process; `endpoint: null` releases all. */
 export const MediaOrder = T.Object({
   version: T.Literal(MEDIA_ORDER_VERSION),
   edge: T.String({ maxLength: 64 }),
@@ -128,15 +131,19 @@ export const MediaStats = T.Object({
 });
 export type MediaStats = Static<typeof MediaStats>;
 
-/** A fact that a media process tells the owner of a call, as a request to siprec.v1.call.<CallSid>.media. */
+/** What a media process tells a call's owner: a request to siprec.v1.call.<CallSid>.media. */
 export const MediaFact = T.Union([
   T.Object({ type: T.Literal("media.timeout"), callSid: T.String(), at: T.Integer() }),
-  T.Object({ type: T.Literal("media.digit"), callSid: T.String(), at: T.Integer(), digit: T.String() }),
-  T.Object({ type: T.Literal("media.fork.stalled"), callSid: T.String(), at: T.Integer(), id: T.String() }),
+  T.Object({
+    type: T.Literal("media.digit"), callSid: T.String(), at: T.Integer(), digit: T.String(),
+  }),
+  T.Object({
+    type: T.Literal("media.fork.stalled"), callSid: T.String(), at: T.Integer(), id: T.String(),
+  }),
 ]);
 export type MediaFact = Static<typeof MediaFact>;
 
-/** Said on siprec.v1.media.<edge>.<id>.hello's reply, and each second on …<edge>.hello as a publish. */
+/** The reply on siprec.v1.media.<edge>.<id>.hello; published each second on …<edge>.hello. */
 export const MediaHello = T.Object({
   edge: T.String(), id: T.String(), version: T.String(), pid: T.Integer(), startedAt: T.Integer(),
   calls: T.Integer(), portsFree: T.Integer(), portsAll: T.Integer(), draining: T.Boolean(),

@@ -11,18 +11,19 @@ import type { Lease } from "../nats/lease.ts";
 import type { Served } from "../nats/rpc.ts";
 import { type NatsService, openService } from "../nats/service.ts";
 import type { Store } from "../nats/store.ts";
-import { type AlertDraft, CallHost } from "../ports/call-host.ts";
+import { type AlertDraft, CallHost, type CallStore } from "../ports/call-host.ts";
 import { CallService, CallsOverNats } from "../ports/call-service.ts";
 import { Inbound } from "../ports/inbound.ts";
 import { providedCall, providedCallback } from "../ports/machines.ts";
 import { originate } from "../ports/originate.ts";
 import { Outbox } from "../ports/outbox.ts";
 import { SipRouter } from "../ports/router.ts";
+import type { SipPortOptions } from "../ports/sip.ts";
 import { TrunkSources } from "../ports/routes.ts";
 import { TrunkLimits } from "../ports/trunk-limits.ts";
 import { ownPid } from "../runtime/env.ts";
 import { type HttpServer, serve } from "../runtime/serve.ts";
-import type { Clock, Log, Random } from "../runtime/types.ts";
+import type { Clock, Log, Random, Timer } from "../runtime/types.ts";
 import { VERSION } from "../runtime/version.ts";
 import type { UserAgent } from "../sip/types.ts";
 import { createUserAgent } from "../sip/user-agent.ts";
@@ -45,6 +46,8 @@ const MEDIA_WAIT_MS = 5_000;
 /** After the drain: for the BYEs of calls that had to be ended. */
 const FAREWELL_MS = 3_000;
 const HTTP_GRACE_MS = 1_000;
+/** How long an ended call's subject is served: longer than a request may wait. */
+const LINGER_MS = 2_000;
 
 export class ActiveControl {
   readonly #options: ActiveOptions;
@@ -56,6 +59,7 @@ export class ActiveControl {
   readonly #calls: CallService;
   readonly #limits: TrunkLimits;
   readonly #subjects = new Map<string, Served>();
+  readonly #lingering = new Map<string, Timer>();
   #service: NatsService | null = null;
   #http: HttpServer | null = null;
   #isDraining = false;
@@ -66,7 +70,8 @@ export class ActiveControl {
     const sipHost = sipHostOf(config);
     this.#userAgent = createUserAgent({
       // TLS is not served yet; the configuration may already name it.
-      listen: config.sip.listen.filter(({ transport }) => transport !== "tls"), clock, random, log, userAgentName: `siprec/${VERSION}`,
+      listen: config.sip.listen.filter(({ transport }) => transport !== "tls"),
+      clock, random, log, userAgentName: `siprec/${VERSION}`,
       ...(config.sip.advertise === null ? {} : { advertise: config.sip.advertise }),
     });
     this.#media = new MediaDirectory({
@@ -91,15 +96,7 @@ export class ActiveControl {
     const calls = callStore(store);
     const machine: typeof callMachine = providedCall({
       clock,
-      sip: {
-        sender: this.#userAgent, clock, log,
-        // The commands of a transition come before its snapshot: the write is asked for after it.
-        stored: async (callSid) => {
-          await Promise.resolve();
-          await calls.stored(callSid);
-        },
-        credentials: (accountSid, name) => credentialsOf(config, accountSid, name),
-      },
+      sip: this.#sipOptions(calls),
       media: { clock, apply: (process, order) => this.#media.apply(process, order) },
       calls: {
         clock,
@@ -121,16 +118,7 @@ export class ActiveControl {
         siprecSid: entry.siprecSid, at: clock.wallMs(),
       }),
     });
-    this.#host = new CallHost({
-      machine, store: calls, clock, log,
-      alert: (alert) => this.#alert(alert),
-      changed: (record) => this.#outbox.take(record),
-      release: (callSid, process, revision) => void this.#media.apply(process, {
-        version: MEDIA_ORDER_VERSION, callSid, revision, endpoint: null, forks: [],
-      }),
-      opened: (callSid) => this.#opened(callSid),
-      closed: (callSid) => this.#closed(callSid),
-    });
+    this.#host = this.#hostOf(machine, calls);
     this.#calls = new CallService({
       host: this.#host, prepare, clock, stored: (callSid) => calls.stored(callSid),
     });
@@ -145,6 +133,33 @@ export class ActiveControl {
         ignore: (transactionId) => this.#userAgent.ignore(transactionId),
       }),
     });
+  }
+
+  #hostOf(machine: typeof callMachine, calls: CallStore): CallHost {
+    const { clock, log } = this.#options;
+    return new CallHost({
+      machine, store: calls, clock, log,
+      alert: (alert) => this.#alert(alert),
+      changed: (record) => this.#outbox.take(record),
+      release: (callSid, process, revision) => void this.#media.apply(process, {
+        version: MEDIA_ORDER_VERSION, callSid, revision, endpoint: null, forks: [],
+      }),
+      opened: (callSid) => this.#opened(callSid),
+      closed: (callSid) => this.#closed(callSid),
+    });
+  }
+
+  #sipOptions(calls: CallStore): SipPortOptions {
+    const { config, clock, log } = this.#options;
+    return {
+      sender: this.#userAgent, clock, log,
+      // The commands of a transition come before its snapshot: the write is asked for after it.
+      stored: async (callSid) => {
+        await Promise.resolve();
+        await calls.stored(callSid);
+      },
+      credentials: (accountSid, name) => credentialsOf(config, accountSid, name),
+    };
   }
 
   /** Takes calls: the lease is held, and there is a media process. */
@@ -200,6 +215,7 @@ export class ActiveControl {
 
   async #close(): Promise<void> {
     this.#outbox.stop();
+    for (const timer of this.#lingering.values()) timer.cancel();
     for (const served of this.#subjects.values()) served.stop();
     this.#subjects.clear();
     this.#service?.stop();
@@ -255,9 +271,18 @@ export class ActiveControl {
     this.#subjects.set(callSid, serveCall(link, this.#calls, callSid, options));
   }
 
+  /** A request that was sent before the end is still answered: the subject lingers. */
   #closed(callSid: string): void {
-    this.#subjects.get(callSid)?.stop();
-    this.#subjects.delete(callSid);
+    const served = this.#subjects.get(callSid);
+    if (served !== undefined) {
+      const timer = this.#options.clock.after(LINGER_MS, () => {
+        this.#subjects.delete(callSid);
+        this.#lingering.delete(callSid);
+        served.stop();
+        this.#host.forget(callSid);
+      });
+      this.#lingering.set(callSid, timer);
+    }
     this.#router.disown(callSid);
     this.#limits.free(callSid);
   }
@@ -268,7 +293,9 @@ export class ActiveControl {
     log[level === "error" ? "error" : "warn"]("alert", {
       code, message, call_sid: callSid, siprec_sid: siprecSid,
     });
-    store.alerts.append({ sid: alertSid(), at, level, code, message, accountSid, callSid, siprecSid });
+    store.alerts.append({
+      sid: alertSid(), at, level, code, message, accountSid, callSid, siprecSid,
+    });
   }
 }
 

@@ -1,7 +1,7 @@
 // The `sip` port: turns a machine's commands into transactions, and what comes back into facts.
 // When a machine has left, what it started is brought to a decent end here.
 import { fromCallback } from "xstate";
-import type { SipCommand, SipFact, SipPortInput } from "../../actors/ports.ts";
+import type { SendTarget, SipCommand, SipFact, SipPortInput } from "../../actors/ports.ts";
 import type { Owner } from "../../protocol/sip/identity.ts";
 import { addHeader } from "../../protocol/sip/header.ts";
 import {
@@ -16,7 +16,7 @@ export interface SipSender {
     request: SipRequest,
     options: {
       owner: Owner | null;
-      target?: { transport: "udp" | "tcp" | "tls" | null; host: string; port: number | null } | null;
+      target?: SendTarget | null;
       flow?: SipFlow | null;
       contact?: { params?: string } | null;
       connectTimeoutMs?: number | null;

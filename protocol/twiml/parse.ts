@@ -1,5 +1,6 @@
 // TwiML text to a document: the verbs offered now, and a warning for each thing that is skipped.
 // Names and attributes are case sensitive; what is not understood never stops the document.
+import { ERRORS } from "../../schemas/error.ts";
 import { isWebhookUrl } from "../webhook/url.ts";
 import type {
   DialTarget, HttpMethod, Parameter, SiprecStart, TwimlResult, TwimlWarning, Verb,
@@ -17,7 +18,9 @@ export const PAUSE_MAX_SECONDS = 14_400;
 
 /** Twilio's numbers for what a document can have wrong. */
 const CODE = {
-  tooLarge: 11750, unparsable: 12100, badRoot: 12102, schema: 12200, statusCallback: 21609,
+  tooLarge: ERRORS.TWIML_TOO_LARGE.code, unparsable: ERRORS.TWIML_UNPARSABLE.code,
+  badRoot: ERRORS.TWIML_BAD_ROOT.code, schema: ERRORS.TWIML_SCHEMA.code,
+  statusCallback: ERRORS.INVALID_STATUS_CALLBACK.code,
   dialTimeout: 13212, dialNumber: 13223, dialSip: 13243, dialTargets: 13226, pauseLength: 13910,
 } as const;
 

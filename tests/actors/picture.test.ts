@@ -5,7 +5,9 @@ import { picture } from "../../actors/picture.ts";
 import { machinePictures, PICTURES } from "../support/pictures.ts";
 
 const lamp = setup({
-  types: { context: {} as { broken: boolean }, events: {} as { type: "on" | "off" | "lamp.tired" } },
+  types: {
+    context: {} as { broken: boolean }, events: {} as { type: "on" | "off" | "lamp.tired" },
+  },
   guards: { isBroken: ({ context }) => context.broken },
   actions: { hum: () => {} },
 }).createMachine({
@@ -36,13 +38,14 @@ describe("the picture of a machine", () => {
   test("states stand within their parents, and names with hyphens have an id without", () => {
     const at = lines.indexOf('state "lit-up" as lit_up {');
     expect(lines.slice(at, at + 4)).toEqual([
-      'state "lit-up" as lit_up {', "[*] --> lit_up_bright", 'state "bright" as lit_up_bright', "}",
+      'state "lit-up" as lit_up {', "[*] --> lit_up_bright",
+      'state "bright" as lit_up_bright', "}",
     ]);
     expect(lines).toContain("[*] --> dark");
     expect(lines).toContain("gone --> [*]");
   });
 
-  test("one arrow bears all that leads from a state to another; raised events in parentheses", () => {
+  test("one arrow bears all that leads there; raised events are in parentheses", () => {
     expect(lines.filter((line) => line.startsWith("lit_up --> dark"))).toEqual([
       "lit_up --> dark : off, (lamp.tired)",
     ]);
@@ -61,7 +64,7 @@ describe("the picture of a machine", () => {
 
 describe("docs/machines", () => {
   for (const [file, text] of Object.entries(machinePictures())) {
-    test(`${file} is the picture of the machine as it is (bun run tests/support/pictures.ts)`, () => {
+    test(`${file} shows the machine as it is (bun run tests/support/pictures.ts)`, () => {
       const path = `${PICTURES}/${file}`;
       expect(existsSync(path) ? readFileSync(path, "utf8") : "").toBe(text);
     });

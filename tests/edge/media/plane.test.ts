@@ -5,7 +5,7 @@ import { aPacket, applied, bridge, callSid, closeRigs, forkId, forkTo, openRig, 
 afterEach(closeRigs);
 
 describe("media plane: relay", () => {
-  test("a packet goes to the other party octet by octet, from the port that SDP names", async () => {
+  test("a packet goes to the other party octet by octet, from the port in the SDP", async () => {
     const rig = openRig();
     const { a, b, portA, portB } = await bridge(rig);
     const packet = { ...aPacket(), marker: true, sequence: 65535, csrcs: [7] };

@@ -74,7 +74,7 @@ describe("media process", () => {
     media.stop();
   });
 
-  test("facts of one call are told one after the other, and no more than fit the queue", async () => {
+  test("facts of one call are told one after the other, no more than fit the queue", async () => {
     const told: string[] = [];
     const gates: (() => void)[] = [];
     const { media, clock } = openProcess(async (fact) => {

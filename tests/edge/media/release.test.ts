@@ -4,7 +4,7 @@ import { applied, callSid, closeRigs, forkId, forkTo, openRig, orderOf, remoteOf
 afterEach(closeRigs);
 
 describe("media plane: release", () => {
-  test("an order for a call that is gone is answered by its number, with the counters", async () => {
+  test("an order for a call that is gone is answered by number, with the counters", async () => {
     const rig = openRig();
     const [phone, srs] = [await rig.peer(), await rig.peer()];
     const leg = { remote: remoteOf(phone.port), hears: { kind: "silence" as const } };

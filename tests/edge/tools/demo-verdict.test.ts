@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { checkLines, judge, metadataChecks, verdictTable } from "../../../edge/tools/demo-verdict.ts";
+import {
+  checkLines, judge, metadataChecks, verdictTable,
+} from "../../../edge/tools/demo-verdict.ts";
 import { decodeWav, type Sound } from "../../../protocol/rtp/wav.ts";
 import { metadata } from "../../support/recording-client.ts";
 

@@ -42,7 +42,8 @@ describe("receiver reports", () => {
     report.accept(packet(1), 8000, 0);
     const sentAt = 1_700_000_000_000;
     const sender = { wallMs: sentAt, rtpTimestamp: 0, packets: 1, octets: 160 };
-    report.readSenderReport(encodeCompound({ ssrc: 42, cname: "us", sender, bye: null }), sentAt + 40);
+    const compound = encodeCompound({ ssrc: 42, cname: "us", sender, bye: null });
+    report.readSenderReport(compound, sentAt + 40);
     const block = blockOf(report.encode(1, "srs", sentAt + 540));
     if (block === undefined) throw new Error("no block");
     expect(roundTripMs(block, sentAt + 580)).toBeCloseTo(80, 0);

@@ -44,7 +44,8 @@ describe("parseUri", () => {
     "", "sip", "sip:", "sip:@h", "sip:u@", "sip:u@h:", "sip:u@h:0", "sip:u@h:65536", "sip:u@h:x",
     "sip:u@h;", "sip:u@h;;lr", "sip:u@h;=x", "sip:u@h?", "sip:u@h ;lr", "sip:u u@h", "<sip:u@h>",
     "sip:u@2001:db8::1", "sip:u@[2001:db8::1", "sip:u@[h]", "sip:u@[]", "sip:u@[::1]x", "sip:u@h%",
-    "sip:u%4@h", "sip:u%zz@h", "sip:ü@h", "sip:u@h\r\n", "sip:u@a@b", "sip:u@h;x@y", "1sip:u@h", "s ip:u@h",
+    "sip:u%4@h", "sip:u%zz@h", "sip:ü@h", "sip:u@h\r\n", "sip:u@a@b", "sip:u@h;x@y", "1sip:u@h",
+    "s ip:u@h",
     "tel:", "tel:abc!", "tel:+1;", 'sip:"u"@h', `sip:${"h".repeat(256)}`, "sip:\0@h",
   ];
   for (const text of REFUSED) {
