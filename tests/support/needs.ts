@@ -20,6 +20,10 @@ export function programPath(program: Program): string | null {
   return Bun.which(program, { PATH: path });
 }
 
+/** For what is started before tests that need these. */
+export const has = (...programs: Program[]): boolean =>
+  programs.every((program) => programPath(program) !== null);
+
 /** `needs("sipp")("a caller hears ringback", …)`: like `test`, skipped when a program is absent. */
 export function needs(...programs: Program[]): Test {
   const absent = programs.filter((program) => programPath(program) === null);
