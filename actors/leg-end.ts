@@ -18,9 +18,11 @@ export function endLeg(context: CallContext, at: number): CallStep {
   return leg.acked ? sendBye(context) : {};
 }
 
+/** Once: whoever asks again finds the dialog terminated. */
 export function sendBye(context: CallContext): CallStep {
   const { leg } = context;
   if (leg.dialog === null) return { context: { leg: { ...leg, over: true } } };
+  if (leg.dialog.state === "terminated") return { context: { leg } };
   const { dialog, request } = requestInDialog(leg.dialog, "BYE");
   const sent = { ...leg, dialog: { ...dialog, state: "terminated" as const } };
   return {

@@ -25,11 +25,13 @@ export function legRequest(
   }
   const isAck = request.method === "ACK";
   if (leg.over && !isAck) return { send: plain(request.method === "BYE" ? 200 : 481) };
-  const { dialog, verdict } = receiveRequest(
+  const isTerminated = known.state === "terminated";
+  const { dialog: received, verdict } = receiveRequest(
     // Our BYE crossed a request of theirs: theirs is answered as if it came first.
-    { ...known, state: known.state === "terminated" ? "confirmed" : known.state }, request, flow,
+    isTerminated ? { ...known, state: "confirmed" } : known, request, flow,
   );
   if (!verdict.ok) return { send: plain(verdict.status) };
+  const dialog = isTerminated ? { ...received, state: known.state } : received;
   const next = { ...context, leg: { ...leg, dialog } };
   if (isAck) return acknowledged(next, request, isClosing, at);
   if (request.method === "BYE") {
