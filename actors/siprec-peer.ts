@@ -3,13 +3,13 @@
 import { buildResponse } from "../protocol/sip/build.ts";
 import { matchesDialog, receiveRequest } from "../protocol/sip/dialog.ts";
 import { header, headerHas } from "../protocol/sip/header.ts";
-import { answerRecording } from "../protocol/sdp/recording-answer.ts";
+import { answerRecording, REMOVED } from "../protocol/sdp/recording-answer.ts";
 import { nextVersion } from "../protocol/sdp/version.ts";
 import { readRecordingBody } from "../protocol/siprec/body.ts";
 import { ERRORS } from "../schemas/error.ts";
 import type { SipFact } from "./ports.ts";
 import { offerOf, SRC_ALLOW, SRC_CONTACT } from "./siprec-invite.ts";
-import { plainResponse } from "./siprec-steps.ts";
+import { forksOpen, plainResponse, readAnswerOf } from "./siprec-steps.ts";
 import { joinSteps } from "./step.ts";
 import type { SiprecContext, SiprecStep, SiprecVerdict } from "./siprec-types.ts";
 
@@ -17,7 +17,7 @@ type PeerRequest = Extract<SipFact, { type: "sip.request" }>;
 
 export function peerRequest(context: SiprecContext, fact: PeerRequest): SiprecStep {
   const { request, flow, transactionId } = fact;
-  if (transactionId === null) return {};
+  if (transactionId === null) return acknowledged(context, fact);
   if (context.dialog === null || !matchesDialog(context.dialog, request)) {
     return { send: [plainResponse(request, 481, transactionId)] };
   }
@@ -25,6 +25,23 @@ export function peerRequest(context: SiprecContext, fact: PeerRequest): SiprecSt
   if (!verdict.ok) return { send: [plainResponse(request, verdict.status, transactionId)] };
   const step = answerTo({ ...context, dialog }, fact, transactionId);
   return joinSteps({ context: { dialog } }, step);
+}
+
+/** The ACK to an offerless re-INVITE of the recorder bears its answer (RFC 3261 §13.2.2.4). */
+function acknowledged(context: SiprecContext, { request, flow, at }: PeerRequest): SiprecStep {
+  const isOurs = context.dialog !== null && matchesDialog(context.dialog, request);
+  if (context.dialog === null || !isOurs || request.method !== "ACK") return {};
+  const { dialog } = receiveRequest(context.dialog, request, flow);
+  if (request.body.length === 0) return { context: { dialog } };
+  const answer = readAnswerOf(context, request);
+  if (!answer.ok) {
+    const fault = { code: ERRORS.SRS_BAD_SDP.code, message: answer.reason };
+    return { context: { dialog }, raise: [{ type: "srs.lost", fault, at }] };
+  }
+  return {
+    context: { dialog, answered: answer.streams, updatedAt: at },
+    tell: [forksOpen(context, answer.streams)],
+  };
 }
 
 function answerTo(context: SiprecContext, fact: PeerRequest, transactionId: string): SiprecStep {
@@ -100,6 +117,12 @@ function answerOffer(
       fault = answer.reason;
       return "";
     }
+    // What the recorder offers and we can't take would leave a recording without audio.
+    const refused = answer.streams.find(({ reason }) => reason !== null && reason !== REMOVED);
+    if (refused !== undefined) {
+      fault = refused.reason;
+      return "";
+    }
     streams = answer.streams;
     return answer.text;
   });
@@ -107,14 +130,7 @@ function answerOffer(
   return {
     context: { sdp: next, answered: streams, updatedAt: at },
     send: [sdpResponse(fact, transactionId, next.text)],
-    tell: [{
-      type: "forks.open",
-      siprecSid: context.order.siprecSid,
-      streams: streams.map((stream) => ({
-        label: stream.label,
-        destination: stream.accepted && stream.direction === "sendonly" ? stream : null,
-      })),
-    }],
+    tell: [forksOpen(context, streams)],
   };
 }
 

@@ -7,7 +7,7 @@ import {
 import {
   inviteClient, type InviteClientInput, type InviteClientOut, stepInviteClient,
 } from "../protocol/sip/invite-client.ts";
-import type { SipResponse } from "../protocol/sip/message.ts";
+import type { SipRequest, SipResponse } from "../protocol/sip/message.ts";
 import { type RecordingStreamAnswer, readRecordingAnswer } from "../protocol/sdp/recording.ts";
 import { readRecordingBody } from "../protocol/siprec/body.ts";
 import { ERRORS } from "../schemas/error.ts";
@@ -18,7 +18,9 @@ import {
 } from "./siprec-invite.ts";
 import { derive } from "./seed.ts";
 import { joinSteps } from "./step.ts";
-import type { SiprecContext, SiprecEvent, SiprecStep, SiprecVerdict } from "./siprec-types.ts";
+import type {
+  SiprecContext, SiprecEvent, SiprecStep, SiprecTold, SiprecVerdict,
+} from "./siprec-types.ts";
 
 const INVITE_ID = "invite";
 const BYE_ID = "bye";
@@ -140,8 +142,8 @@ function answered(
   };
 }
 
-function readAnswerOf(
-  context: SiprecContext, response: SipResponse,
+export function readAnswerOf(
+  context: SiprecContext, response: SipRequest | SipResponse,
 ): { ok: true; streams: RecordingStreamAnswer[] } | { ok: false; reason: string } {
   const body = readRecordingBody(header(response, "Content-Type"), response.body);
   if (!body.ok) return { ok: false, reason: `The recorder's answer: ${body.reason}` };
@@ -209,15 +211,20 @@ export function cancelInvite(context: SiprecContext, at: number): SiprecStep {
   });
 }
 
+/** To the call: where each stream goes; null: nowhere for now. */
+export const forksOpen = (
+  context: SiprecContext, streams: readonly RecordingStreamAnswer[],
+): SiprecTold => ({
+  type: "forks.open",
+  siprecSid: context.order.siprecSid,
+  streams: streams.map((stream) => ({
+    label: stream.label,
+    destination: stream.accepted && stream.direction === "sendonly" ? stream : null,
+  })),
+});
+
 export const openForks = (context: SiprecContext): SiprecStep => ({
-  tell: [{
-    type: "forks.open",
-    siprecSid: context.order.siprecSid,
-    streams: context.answered.map((stream) => ({
-      label: stream.label,
-      destination: stream.accepted && stream.direction === "sendonly" ? stream : null,
-    })),
-  }],
+  tell: [forksOpen(context, context.answered)],
 });
 
 export const closeForks = (context: SiprecContext): SiprecStep => ({
