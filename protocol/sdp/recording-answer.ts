@@ -12,6 +12,9 @@ import {
 import type { RecordingOffer, RecordingStreamAnswer } from "./recording.ts";
 import { parseSdp, serializeSdp } from "./text.ts";
 
+/** The fault of a stream that the far end ended itself, by port 0. */
+export const REMOVED = "removed";
+
 export interface OfferedStream {
   /** null: the SRC broke RFC 7866 §7.1.1, or it is a call and no recording. */
   label: string | null;
@@ -66,7 +69,7 @@ export function readRecordingOffer(offerText: string): RecordingOfferResult {
 }
 
 function liveFault(media: MediaDescription): string | null {
-  if (media.port === 0) return "removed";
+  if (media.port === 0) return REMOVED;
   if (media.type !== "audio") return "not audio";
   return PLAIN_PROFILES.includes(media.protocol.toUpperCase()) ? null : "not a plain RTP profile";
 }
@@ -83,7 +86,7 @@ export function acceptRecording(offerText: string, recorder: RecorderSession): R
   ));
   const offered = offer.sdp.media.filter((media) => media.port !== 0).length;
   if (offered > 0 && !lines.some(({ fault }) => fault === null)) {
-    const reason = lines.find(({ fault }) => fault !== "removed")?.fault ?? "no stream";
+    const reason = lines.find(({ fault }) => fault !== REMOVED)?.fault ?? "no stream";
     return { ok: false, status: 488, reason };
   }
   return {
