@@ -34,7 +34,8 @@ afterEach(async () => {
 
 /** SIPp calls a number of its own, where this document is run. */
 async function calls(
-  scenario: string, transport: "udp" | "tcp", document: (number: string) => string | (() => Promise<string>),
+  scenario: string, transport: "udp" | "tcp",
+  document: (number: string) => string | (() => Promise<string>),
   more: Partial<SippOptions> = {},
 ): Promise<{ sipp: Sipp; number: string }> {
   nextNumber += 1;
@@ -93,7 +94,7 @@ describe("SIPp as caller", () => {
     expect([asked.length, bobsCalls.length]).toEqual([1, 1]);
   }, 20_000);
 
-  sippTest("a CANCEL while it rings ends the call; a document that comes then is too late", async () => {
+  sippTest("a CANCEL while it rings ends the call; a document is too late then", async () => {
     // It rings until the app has answered.
     const { promise: document, resolve } = Promise.withResolvers<string>();
     const { sipp, number } = await calls("caller-cancels", "udp", () => () => document);

@@ -1,5 +1,5 @@
 // SIPp as the other side of a call: runs a scenario of tests/interop/sipp, keeps what was said.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ulawEncode } from "../../protocol/rtp/g711.ts";
@@ -20,7 +20,7 @@ export interface SippOptions {
   port: number;
   /** Whom it calls; without, it waits to be called. */
   remote?: { port: number; number: string };
-  /** For `[name]` in the scenario. */
+  /** Put for `[name]` in the scenario. */
   keys?: Record<string, string>;
   /** How long a plain `<pause/>` is. */
   pauseMs?: number;
@@ -37,21 +37,20 @@ export class Sipp {
 
   private constructor(private readonly options: SippOptions, mediaPort: number) {
     this.#folder = mkdtempSync(join(tmpdir(), "siprec-sipp-"));
-    mkdirSync(this.#folder, { recursive: true });
-    const { says, remote, transport, port, pauseMs = 0, keys = {} } = options;
+    const { says, remote, transport, port, pauseMs = 0 } = options;
+    writeFileSync(this.#file("scenario.xml"), scenarioText(options));
     // SIPp sends the file as it is: one octet a sample.
     if (says !== undefined) writeFileSync(this.#file("said.raw"), ulawEncode(says.samples));
     const command = [
       programPath("sipp") ?? "sipp",
       ...(remote === undefined ? [] : [`127.0.0.1:${remote.port}`, "-s", remote.number]),
-      "-sf", join(SCENARIOS, `${options.scenario}.xml`), "-m", "1",
+      "-sf", this.#file("scenario.xml"), "-m", "1",
       "-t", transport === "udp" ? "u1" : "t1", "-i", "127.0.0.1", "-p", String(port),
       "-mi", "127.0.0.1", "-mp", String(mediaPort), "-d", String(pauseMs),
       "-nostdin", "-trace_err", "-error_file", this.#file("errors"),
       "-trace_msg", "-message_file", this.#file("messages"),
       "-timeout", `${GIVE_UP_S}s`, "-timeout_error", "-deadcall_wait", "0",
       ...(options.isPatient === true ? ["-default_behaviors", "all,-abortunexp"] : []),
-      ...Object.entries(keys).flatMap(([name, value]) => ["-key", name, value]),
     ];
     this.#child = Bun.spawn(command, {
       cwd: this.#folder, stdin: "ignore", stdout: "ignore", stderr: "ignore",
@@ -104,6 +103,13 @@ export class Sipp {
   #file(name: string): string {
     return join(this.#folder, name);
   }
+}
+
+/** SIPp's own keys are not taken everywhere: a status must stand in the file. */
+function scenarioText({ scenario, keys = {} }: SippOptions): string {
+  const text = readFileSync(join(SCENARIOS, `${scenario}.xml`), "utf8");
+  return Object.entries(keys).reduce(
+    (filled, [name, value]) => filled.replaceAll(`[${name}]`, value), text);
 }
 
 const running = new Set<Sipp>();
