@@ -113,7 +113,8 @@ export function failed(
   const message = `Media: ${event.message} (${event.code})`;
   // An order that can't be carried out is over too: a call must not wait for it to end.
   const appliedRevision = Math.max(context.appliedRevision, event.revision);
-  if (context.port === null) {
+  // A call that is over has said so already, whatever its last orders come to.
+  if (context.port === null && context.endStatus === null) {
     return {
       context: { endSipStatus: 503, appliedRevision },
       alerts: [{

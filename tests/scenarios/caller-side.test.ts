@@ -22,7 +22,7 @@ test("a caller that cancels while it rings gets 487, and the call is canceled", 
   await bench.finish();
 });
 
-test("a CANCEL that comes with the INVITE, before anything was fetched, ends the call", async () => {
+test("a CANCEL that comes before anything was fetched ends the call", async () => {
   const bench = await EdgeBench.open();
   const call = await bench.call({ ms: 3 });
   call.cancel();
@@ -69,7 +69,7 @@ test("either side may hang up: the caller", async () => {
   await bench.finish();
 });
 
-test("either side may hang up: the callee, after which the document ends and so the call", async () => {
+test("either side may hang up: the callee, then the document ends and so the call", async () => {
   const bench = await EdgeBench.open();
   const call = await bench.call();
   const bye = bench.callee.call.bye();
@@ -129,7 +129,7 @@ test("an INVITE that comes twice is one call, and gets the same answers", async 
   await bench.finish();
 });
 
-test("a call without an offer gets ours in the 2xx, and is recorded as the ACK answers", async () => {
+test("a call without an offer gets ours in the 2xx, recorded as the ACK answers", async () => {
   const bench = await EdgeBench.open();
   const call = await bench.call({ sdp: null, autoAck: false });
   expect(call.statuses).toEqual([180, 200]);
@@ -153,7 +153,7 @@ test("an ACK without the answer that is due ends the call", async () => {
   await bench.finish();
 });
 
-test("hold and resume concern the leg alone: media is told, the recorder's dialog is not", async () => {
+test("hold and resume concern the leg alone: the recorder's dialog is not told", async () => {
   const bench = await EdgeBench.open();
   const call = await bench.call();
   const before = bench.srs.call.heard.length;
@@ -204,7 +204,7 @@ test("a re-INVITE without one codec in common is refused 488 and changes nothing
   await bench.finish();
 });
 
-test("an offerless re-INVITE gets our description, and its ACK is taken as the answer", async () => {
+test("an offerless re-INVITE gets our description, its ACK is the answer", async () => {
   const bench = await EdgeBench.open();
   const call = await bench.call();
   call.answerOffer = (offer) => phoneAnswer(offer, { ...caller, port: 4200, version: 2 });
@@ -273,7 +273,7 @@ test("each datagram arriving twice, the second late, changes nothing", async () 
   await bench.finish();
 });
 
-test("the number that was called, by whom, and with which X- headers, reaches the app", async () => {
+test("who called which number, with which X- headers, reaches the app", async () => {
   const bench = await EdgeBench.open();
   const call = bench.caller.invite(EDGE_URI, {
     sdp: phoneOffer(caller), headers: [{ name: "X-Order", value: "42" }],

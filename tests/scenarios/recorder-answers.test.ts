@@ -31,7 +31,7 @@ function failedWith(code: number): void {
 }
 
 for (const [status, code] of [[486, 32011], [420, 32011], [503, 32011], [401, 32106]] as const) {
-  test(`a recorder that answers ${status} ends the session in error, the call goes on`, async () => {
+  test(`a recorder that answers ${status} ends the session in error, not the call`, async () => {
     await open((call) => call.reject(status));
     failedWith(code);
     expect(bench.srs.call.heard).toEqual([]);
@@ -73,7 +73,7 @@ test("a recorder that answers without SDP is acknowledged and hung up", async ()
   expect(bench.srs.call.heard).toEqual(["ACK", "BYE"]);
 });
 
-test("a recorder that answers with SDP that can't be read is acknowledged and hung up", async () => {
+test("a recorder that answers with SDP that can't be read is hung up", async () => {
   await open((call) => call.answer("v=0\r\nnonsense"));
   failedWith(32102);
   expect(bench.srs.call.heard).toEqual(["ACK", "BYE"]);
@@ -88,7 +88,7 @@ test("a recorder that answers with fewer m-lines than were offered is hung up", 
   expect(bench.srs.call.heard).toEqual(["ACK", "BYE"]);
 });
 
-test("a recorder that rejects one of two streams is hung up: half a recording is none", async () => {
+test("a recorder that rejects one of two streams is hung up: half is none", async () => {
   await open((call) => call.answer(
     recorderAnswer(call.offer ?? "", { address: ADDRESSES.srs, accepts: (index) => index === 0 }),
   ));

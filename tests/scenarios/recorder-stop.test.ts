@@ -249,7 +249,7 @@ test("OPTIONS in the recording dialog is answered 200, unknown methods 405", asy
   expect(statusesOf(message)).toEqual([405]);
 });
 
-test("an offerless re-INVITE of the recorder gets our description, its ACK moves the forks", async () => {
+test("a recorder's offerless re-INVITE gets our description, its ACK moves the forks", async () => {
   await recording();
   const { call } = bench.srs;
   call.answerOffer = (offer) =>

@@ -19,7 +19,7 @@ const recorded = async (track: string | null = null, name = "one"): Promise<void
   await bench.call();
 };
 
-test("a session of the inbound track has label 1 alone, and both parties in its metadata", async () => {
+test("a session of the inbound track has label 1 alone, and both parties in metadata", async () => {
   await recorded("inbound_track");
   expect(labelsIn(bench.srs.call.offer ?? "")).toEqual(["1"]);
   expect(bench.media.open(bench.callSid)).toEqual({ 1: `${ADDRESSES.srs}:6000` });
@@ -109,7 +109,8 @@ test("slots are free as soon as BYE is sent, before the recorder answers it", as
 
 test("an unknown connector is refused by REST, and by TwiML ends in siprec-error", async () => {
   bench = await EdgeBench.open({
-    twiml: `<Start><Siprec connectorName="Nobody" statusCallback="${CALLBACK_URL}"/></Start>${DIAL}`,
+    twiml: `<Start><Siprec connectorName="Nobody" statusCallback="${CALLBACK_URL}"/></Start>
+      ${DIAL}`,
   });
   await bench.call();
   expect(bench.session).toMatchObject({ state: "error", fault: { code: 31940 } });

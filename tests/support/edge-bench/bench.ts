@@ -66,7 +66,8 @@ export class EdgeBench {
   readonly #world: World;
 
   private constructor(
-    world: World, parts: { wire: FakeWire; witness: Witness; clock: FakeClock; alerts: AlertDraft[] },
+    world: World,
+    parts: { wire: FakeWire; witness: Witness; clock: FakeClock; alerts: AlertDraft[] },
     peers: [SipPeer, SipPeer, SipPeer], control: BenchControl,
   ) {
     this.#world = world;
@@ -120,10 +121,10 @@ export class EdgeBench {
   }
 
   /** Lets time pass, with all that happens in it. */
-  async run(ms: number): Promise<void> {
-    for (let left = ms; left > 0; left -= STEP_MS) {
+  async run(ms: number, stepMs = STEP_MS): Promise<void> {
+    for (let left = ms; left > 0; left -= stepMs) {
       await settled();
-      await this.clock.advance(Math.min(left, STEP_MS));
+      await this.clock.advance(Math.min(left, stepMs));
     }
     await settled();
   }

@@ -83,6 +83,12 @@ export class FakeMedia {
     ));
   }
 
+  /** The process died, with all that it held. */
+  forget(): void {
+    this.calls.clear();
+    this.#lent.clear();
+  }
+
   last(callSid: string): Draft | null {
     return this.orders.findLast(({ order }) => order.callSid === callSid)?.order ?? null;
   }
