@@ -156,7 +156,7 @@ describe("SIPp as recorder", () => {
     }, 20_000);
   }
 
-  sippTest("the first address is silent: the next one records after the answer timeout", async () => {
+  sippTest("the first address is silent: the next one records in time", async () => {
     const { sipp, call, path } = await records("srs", "two");
     await edge.app.callback(path, "siprec-started");
     await call.hangUp();
