@@ -4,7 +4,7 @@ import { ERRORS } from "../schemas/error.ts";
 import type { Fault } from "../schemas/call.ts";
 import { forksFor, readySessions } from "./call-media.ts";
 import { joinCallSteps } from "./call-step.ts";
-import { endLeg } from "./leg-end.ts";
+import { endLeg, endLegAgain } from "./leg-end.ts";
 import type { EndStatus, OriginateFact, RelationEvent, SiprecOrder } from "./ports.ts";
 import { findSession, holdsSlots, refusalOf } from "./slots.ts";
 import type { CallContext, CallEvent, CallStep } from "./call-types.ts";
@@ -239,7 +239,8 @@ export function close(context: CallContext, event: CallEvent & { at: number }): 
       })),
       media: true,
     },
-    endLeg(ended, at),
+    // The INVITE of a process that is gone can't be cancelled, nor its answer heard.
+    event.type === "restored" && ended.leg.role === "uac" ? endLegAgain(ended) : endLeg(ended, at),
     tellParent(context, (childSid) => ({ type: "child.ended", childSid, status, at })),
   );
 }

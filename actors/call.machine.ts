@@ -9,7 +9,7 @@ import {
   answeredChild, childFact, close, dial, sessionChanged, startSession, stopByName, tellParent,
 } from "./call-steps.ts";
 import { answer, cancelled, ring } from "./leg.ts";
-import { unacknowledged } from "./leg-end.ts";
+import { endLegAgain, unacknowledged } from "./leg-end.ts";
 import { legRequest } from "./leg-peer.ts";
 import { invite, legFact } from "./leg-uac.ts";
 import { callsPort, deadlinePort, mediaPort, sipPort } from "./ports.ts";
@@ -84,6 +84,14 @@ function sessionBroke(context: CallContext, event: CallEvent): CallStep {
   );
 }
 
+/** The media process kept working; it learns whom it now answers to, and we what it has. */
+const takenOver = (
+  context: CallContext, event: Extract<CallEvent, { type: "restored" }>,
+): CallStep => ({
+  media: true,
+  sessions: context.sessions.map(({ sid }) => ({ siprecSid: sid, event })),
+});
+
 const reportDocument = (context: CallContext, event: CallEvent): CallStep => {
   const end = documentEnd(event);
   if (end === null || end.failure === null) return {};
@@ -112,6 +120,7 @@ const closing = {
     "leg.ended": {}, "call.hangup": {}, "media.timeout": {}, "leg.answered": {}, deadline: {},
     "siprec.start": {}, "twiml.siprec.start": {}, "twiml.dial": {},
     "sip.unacknowledged": on("sip.unacknowledged", (c, e) => unacknowledged(c, e.at)),
+    restored: on("restored", (c, e) => joinCallSteps(endLegAgain(c), takenOver(c, e))),
   },
 } as const;
 
@@ -236,11 +245,7 @@ export const callMachine = setup({
     "child.ringing": on("child.ringing", childFact),
     "child.answered": on("child.answered", childFact),
     "child.ended": on("child.ended", childFact),
-    restored: on("restored", (c, e) => ({
-      // The media process kept working; it learns whom it now answers to, and we what it has.
-      media: true,
-      sessions: c.sessions.map(({ sid }) => ({ siprecSid: sid, event: e })),
-    })),
+    restored: on("restored", takenOver),
     "xstate.done.actor.*": { actions: "forgetSession" },
     "xstate.error.actor.*": { actions: { type: "perform", params: { step: sessionBroke } } },
     "*": {},

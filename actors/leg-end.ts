@@ -37,3 +37,15 @@ export function unacknowledged(context: CallContext, at: number): CallStep {
   const step = sendBye(acked);
   return { ...step, raise: [{ type: "leg.ended", status: "failed", at }] };
 }
+
+/**
+ * A call that was ending when another process took it over: what is answered to the old one's BYE
+ * or CANCEL, nobody hears. BYE goes again, with a number of its own; an INVITE ends by its timers.
+ */
+export function endLegAgain(context: CallContext): CallStep {
+  const { leg } = context;
+  if (leg.over) return {};
+  if (!leg.answered || leg.dialog === null) return { context: { leg: { ...leg, over: true } } };
+  const dialog = { ...leg.dialog, state: "confirmed" as const };
+  return sendBye({ ...context, leg: { ...leg, dialog, acked: true } });
+}

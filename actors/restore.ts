@@ -53,7 +53,8 @@ export function packSnapshot(
   return {
     stored: {
       machine: "call", version: CALL_MACHINE_VERSION, savedAt,
-      state: hasDocument ? withVerbs(persisted, []) : isObject(persisted) ? persisted : {},
+      // `null` marks what was taken out: a document without verbs stays where it is.
+      state: hasDocument ? withVerbs(persisted, null) : isObject(persisted) ? persisted : {},
     },
     // Checked to be an array just above; its elements came from the parser.
     document: hasDocument ? { verbs: verbs as Verb[] } : null,
@@ -68,9 +69,10 @@ export function unpackSnapshot(stored: unknown, document: unknown): Unpacked {
     return { ok: false, reason: `unknown version ${String(stored["version"])}` };
   }
   const context = twimlContext(stored["state"]);
-  if (context === null) return { ok: true, snapshot: stored["state"] };
+  if (context === null || context["verbs"] !== null) {
+    return { ok: true, snapshot: stored["state"] };
+  }
   const verbs = isObject(document) ? document["verbs"] : undefined;
-  const isRunning = context["position"] !== 0 || context["verbs"] !== undefined;
-  if (isRunning && !Array.isArray(verbs)) return { ok: false, reason: "its document is missing" };
+  if (!Array.isArray(verbs)) return { ok: false, reason: "its document is missing" };
   return { ok: true, snapshot: withVerbs(stored["state"], verbs) };
 }

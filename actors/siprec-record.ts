@@ -53,7 +53,7 @@ export const initialContext = (input: SiprecInput): SiprecContext => ({
   updating: null,
   snapshotDue: false,
   startedAt: null,
-  endedAt: null,
+  endedAt: input.order.fault === null ? null : input.at,
   fault: input.order.fault,
   byeDone: true,
   forksClosed: true,

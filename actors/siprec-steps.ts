@@ -24,6 +24,7 @@ import type {
 
 const INVITE_ID = "invite";
 const BYE_ID = "bye";
+const UNWANTED_BYE_ID = "bye-unwanted";
 const UPDATE_ID = "update";
 /** The session's stop waits so long for the answer to its BYE. */
 export const STOP_WAIT_MS = 2_000;
@@ -87,7 +88,8 @@ function clientOut(context: SiprecContext, out: InviteClientOut, at: number): Si
     case "send-ack":
       return { send: [{ type: "send.ack", request: out.request, flow: out.flow }] };
     case "send-bye":
-      return { send: [bye(out.request, out.flow)], context: { byeDone: false } };
+      // The BYE of an answer too late or too many is not the session's own.
+      return { send: [{ ...bye(out.request, out.flow), id: UNWANTED_BYE_ID }] };
     case "send-cancel":
       return { send: [{ type: "send.cancel", id: inviteId(context) }] };
     case "progress":
@@ -131,8 +133,8 @@ function answered(
   if (!answer.ok) {
     const ended = requestInDialog(dialog, "BYE");
     return {
-      context: { dialog: ended.dialog, byeDone: false },
-      send: [bye(ended.request, nextHopFlow(dialog))],
+      context: { dialog: ended.dialog },
+      send: [{ ...bye(ended.request, nextHopFlow(dialog)), id: UNWANTED_BYE_ID }],
       raise: [{ type: "srs.refused", fault: fault(ERRORS.SRS_BAD_SDP.code, answer.reason), at }],
     };
   }

@@ -53,6 +53,11 @@ export const siprecMachine = setup({
       const fault = { code: event.code, message: event.message };
       return { fault, updatedAt: event.at, endedAt: event.at };
     }),
+    /** A fault of ours, which brings no time along. */
+    rememberBreak: assign(({ context }) => ({
+      fault: { code: ERRORS.INTERNAL.code, message: "The recording ended by a fault of ours" },
+      endedAt: context.endedAt ?? context.updatedAt,
+    })),
     rememberEnd: assign(({ event }) => ({ endedAt: event.at, updatedAt: event.at })),
     rememberTimeout: assign(({ event }) => ({
       fault: {
@@ -70,6 +75,7 @@ export const siprecMachine = setup({
       };
     }),
     noteSnapshot: assign({ snapshotDue: true }),
+    forgetUpdate: assign({ updating: null, snapshotDue: true }),
   },
   guards: {
     isFaulty: ({ context }) => context.fault !== null,
@@ -97,7 +103,7 @@ export const siprecMachine = setup({
       accountSid: context.accountSid,
     }),
     onDone: {},
-    onError: ".error",
+    onError: { target: ".error", actions: "rememberBreak" },
   },
   on: {
     "sip.response": { actions: { type: "perform", params: { step: factStep } } },
@@ -204,6 +210,8 @@ export const siprecMachine = setup({
           ],
           on: {
             "srs.updated": "recording",
+            // The answer went to another process: the snapshot goes again, with its own number.
+            restored: { target: "recording", actions: "forgetUpdate" },
             "srs.crossed": {
               target: "waiting",
               actions: { type: "perform", params: { step: (c, e) => backOff(c, e.at) } },
@@ -259,7 +267,10 @@ export const siprecMachine = setup({
     stopped: {
       description: "The recording is over.",
       type: "final",
-      entry: { type: "report", params: { state: "stopped" } },
+      entry: [
+        { type: "perform", params: { step: closeForks } },
+        { type: "report", params: { state: "stopped" } },
+      ],
     },
     error: {
       description: "The recording could not be made, or was lost; the call goes on without it.",
