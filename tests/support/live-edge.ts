@@ -33,6 +33,8 @@ const TOOL_STOP_MS = 2_000;
 export interface LiveEdgeOptions {
   /** Further connectors: their addresses, and keys as they stand in the configuration. */
   connectors?: Record<string, { uris: string[]; more?: string }>;
+  /** Numbers whose Voice URL is asked in another way than by POST at /voice. */
+  numbers?: { match: string; method: "GET" | "POST"; path: string }[];
   /** Lines of [media]. */
   media?: string;
   drain?: string;
@@ -291,7 +293,8 @@ export class LiveEdge {
     return text === "" ? 0 : Number((JSON.parse(text) as { pid: unknown }).pid);
   }
 
-  #toml({ connectors = {}, media = "", drain = "0s" }: LiveEdgeOptions): string {
+  #toml(options: LiveEdgeOptions): string {
+    const { connectors = {}, numbers = [], media = "", drain = "0s" } = options;
     const { first, last } = this.mediaPorts;
     const recorder = `sip:srs@127.0.0.1:${this.srsPort}`;
     const all = { Recorder: { uris: [recorder], more: "" }, ...connectors };
@@ -306,8 +309,10 @@ export class LiveEdge {
       // Strangers of the tests come from 127.0.0.2.
       ...trunk("udp", `sip:127.0.0.1:${this.callee.udp};transport=udp`, "+1555*"),
       ...trunk("tcp", `sip:127.0.0.1:${this.callee.tcp};transport=tcp`, "+1556*"),
-      "[[numbers]]", `match = "*"`, `account = "${ACCOUNT}"`,
-      `voice_url = "${this.app.url}/voice"`,
+      ...[...numbers, { match: "*", method: "POST", path: "/voice" }].flatMap((number) => [
+        "[[numbers]]", `match = "${number.match}"`, `account = "${ACCOUNT}"`,
+        `voice_url = "${this.app.url}${number.path}"`, `voice_method = "${number.method}"`,
+      ]),
       ...Object.entries(all).flatMap(([name, { uris, more = "" }]) => [
         "[[connectors]]", `name = "${name}"`, `session_recording_server = ${JSON.stringify(uris)}`,
         more,
