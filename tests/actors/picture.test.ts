@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { setup } from "xstate";
 import { picture } from "../../actors/picture.ts";
-import { machinePictures, PICTURES } from "../support/pictures.ts";
+import { machinePictures, pictured, PICTURES, README } from "../support/pictures.ts";
 
 const lamp = setup({
   types: {
@@ -60,6 +60,12 @@ describe("the picture of a machine", () => {
     expect(lines).toContain("| `dark` | No \\| light. |  | off |");
     expect(lines).toContain("In every state it also takes: off.");
   });
+});
+
+test("the README shows the siprec machine as it is (bun run tests/support/pictures.ts)", () => {
+  const readme = readFileSync(README, "utf8");
+  expect(readme).toContain("stateDiagram-v2");
+  expect(pictured(readme)).toBe(readme);
 });
 
 describe("docs/machines", () => {
