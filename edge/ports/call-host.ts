@@ -6,7 +6,7 @@ import { recordAfter, withoutEntry } from "../../actors/call-record.ts";
 import { packSnapshot, type StoredSnapshot, unpackSnapshot } from "../../actors/restore.ts";
 import { holdsSlots } from "../../actors/slots.ts";
 import { stateText } from "../../actors/state-text.ts";
-import type { CallEvent, CallInput } from "../../actors/call-types.ts";
+import type { CallContext, CallEvent, CallInput } from "../../actors/call-types.ts";
 import type { CallRecord, OutboxEntry } from "../../schemas/call.ts";
 import { ERRORS } from "../../schemas/error.ts";
 import type { Clock, Log } from "../runtime/types.ts";
@@ -54,6 +54,9 @@ interface Held {
   record: CallRecord | null;
   /** What was stored last, to write only changes. */
   state: string;
+  context: CallContext | null;
+  /** The snapshot of the document's run. */
+  run: unknown;
   documentStored: boolean;
 }
 
@@ -102,6 +105,8 @@ export class CallHost {
     this.#hold(callSid, actor, record);
     actor.start();
     actor.send({ type: "restored", at: this.#options.clock.wallMs() });
+    // What was due before is in no change that follows.
+    if (record !== null && record.outbox.length > 0) this.#options.changed(record);
     this.#options.log.info("call.restored", { call_sid: callSid });
     return true;
   }
@@ -162,7 +167,9 @@ export class CallHost {
   #hold(
     callSid: string, actor: Actor<typeof callMachine>, record: CallRecord | null = null,
   ): void {
-    const held: Held = { actor, record, state: "", documentStored: false };
+    const held: Held = {
+      actor, record, state: "", context: null, run: null, documentStored: false,
+    };
     this.#calls.set(callSid, held);
     this.#options.opened(callSid);
     actor.on("alert", (alert) => {
@@ -187,6 +194,7 @@ export class CallHost {
     const snapshot = held.actor.getSnapshot();
     const { context } = snapshot;
     const state = stateText(snapshot.value);
+    const run: unknown = snapshot.children["twiml"]?.getSnapshot();
     const { store } = this.#options;
     const before = held.record;
     const record = recordAfter(before, context, state);
@@ -197,8 +205,12 @@ export class CallHost {
       store.putRecord(record);
       this.#options.changed(record);
     }
-    if (snapshot.status !== "active" || !isTold && state === held.state) return;
+    const isSame = !isTold && state === held.state && run === held.run &&
+      isSameCall(context, held.context);
+    if (snapshot.status !== "active" || isSame) return;
     held.state = state;
+    held.run = run;
+    held.context = context;
     const packed = packSnapshot(held.actor.getPersistedSnapshot(), this.#options.clock.wallMs());
     if (packed.document !== null && !held.documentStored) {
       held.documentStored = true;
@@ -240,3 +252,8 @@ export class CallHost {
     if (this.#calls.size === 0) this.#idle.splice(0).forEach((resolve) => resolve());
   }
 }
+
+/** Nothing changed that a successor must know: dialog, media, whom the call talks to. */
+const isSameCall = (context: CallContext, last: CallContext | null): boolean =>
+  context.leg === last?.leg && context.bridge === last.bridge &&
+  context.revision === last.revision && context.dialling === last.dialling;
