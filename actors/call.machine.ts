@@ -1,21 +1,24 @@
 // One call: one SIP leg, from its INVITE to its end, in Twilio's words (ARCHITECTURE section 4).
-// What each transition does is in call-steps.ts, call-media.ts and leg*.ts, as pure functions.
+// What each transition does is in call-{steps,turns,media}.ts and leg*.ts, as pure functions.
 import { assign, enqueueActions, sendTo, setup, spawnChild, stopChild } from "xstate";
 import { ERRORS } from "../schemas/error.ts";
-import { applied, closeForks, failed, mediaOrder, openForks, readySessions } from "./call-media.ts";
+import { applied, closeForks, failed, mediaOrder, openForks } from "./call-media.ts";
 import { initialCall } from "./call-record.ts";
 import { joinCallSteps } from "./call-step.ts";
 import {
-  answeredChild, childFact, close, dial, sessionChanged, startSession, stopByName, tellParent,
+  childFact, close, dial, sessionChanged, startSession, stopByName,
 } from "./call-steps.ts";
-import { answer, cancelled, ring } from "./leg.ts";
+import {
+  childOf, documentBroke, documentEnd, enterRinging, enterTalking, portBroke, reportDocument,
+  sessionBroke, takenOver, timeOf,
+} from "./call-turns.ts";
+import { cancelled } from "./leg.ts";
 import { endLegAgain, unacknowledged } from "./leg-end.ts";
 import { legRequest } from "./leg-peer.ts";
 import { invite, legFact } from "./leg-uac.ts";
 import { callsPort, deadlinePort, mediaPort, sipPort } from "./ports.ts";
 import { siprecMachine } from "./siprec.machine.ts";
 import { twimlMachine } from "./twiml.machine.ts";
-import type { TwimlOutput } from "./twiml-types.ts";
 import type { CallAlert, CallContext, CallEvent, CallInput, CallStep } from "./call-types.ts";
 
 export const CALL_MACHINE_VERSION = 1;
@@ -43,68 +46,19 @@ const on: <T extends CallEvent["type"]>(
   type: T, step: (context: CallContext, event: Extract<CallEvent, { type: T }>) => CallStep,
 ) => { actions: ReturnType<typeof doing> } = (type, step) => ({ actions: doing(type, step) });
 
-const DONE = "xstate.done.actor.";
-const FAILED = "xstate.error.actor.";
+const breaking = { type: "perform", params: { step: portBroke } } as const;
 
-/** The output of the document that has been run; null for any other event. */
-function documentEnd(event: CallEvent): TwimlOutput | null {
-  // XState does not type what a child puts out; only a twiml machine is spawned by this id.
-  return event.type === `${DONE}twiml` && "output" in event ? event.output as TwimlOutput : null;
-}
-
-const timeOf = (event: CallEvent): number =>
-  "at" in event ? event.at : documentEnd(event)?.at ?? 0;
-
-const siprecSidOf = (event: CallEvent): string => event.type.slice(event.type.lastIndexOf(".") + 1);
-
-function enterRinging(context: CallContext, event: CallEvent): CallStep {
-  if (context.leg.role === "uas") return ring(context);
-  return tellParent(context, (childSid) => ({
-    type: "child.ringing", childSid, hearable: context.leg.remote !== null, at: timeOf(event),
-  }));
-}
-
-function enterTalking(context: CallContext, event: CallEvent): CallStep {
-  const at = timeOf(event);
-  const step = context.leg.role === "uas" ? answer(context, at) : answeredChild(context, at);
-  return joinCallSteps(step, readySessions({ ...context, ...step.context }, at));
-}
-
-/** A session's machine broke: a fault of ours ends the recording, never the call. */
-function sessionBroke(context: CallContext, event: CallEvent): CallStep {
-  const sid = siprecSidOf(event);
-  const record = context.sessions.find((session) => session.sid === sid);
-  if (record === undefined) return {};
-  const fault = { code: ERRORS.INTERNAL.code, message: "The recording ended by a fault of ours" };
-  return joinCallSteps(
-    closeForks(context, { type: "forks.close", siprecSid: sid }),
-    sessionChanged(context, {
-      type: "siprec.changed", record: { ...record, status: "stopped", state: "error", fault },
-    }),
-  );
-}
-
-/** The media process kept working; it learns whom it now answers to, and we what it has. */
-const takenOver = (
-  context: CallContext, event: Extract<CallEvent, { type: "restored" }>,
-): CallStep => ({
-  media: true,
-  sessions: context.sessions.map(({ sid }) => ({ siprecSid: sid, event })),
-});
-
-const reportDocument = (context: CallContext, event: CallEvent): CallStep => {
-  const end = documentEnd(event);
-  if (end === null || end.failure === null) return {};
-  return {
-    context: { endSipStatus: context.leg.answered ? context.endSipStatus : 500 },
-    alerts: [{ level: "error", fault: end.failure, siprecSid: null, at: end.at }],
-  };
-};
+const documentBreaks = {
+  target: "closing", actions: { type: "perform", params: { step: documentBroke } },
+} as const;
 
 const closing = {
   description: "Over in all but its farewells: BYE, recordings that end, ports given back.",
   entry: [
-    { type: "perform", params: { step: ((c, e) => close(c, { ...e, at: timeOf(e) })) as Stepper } },
+    {
+      type: "perform",
+      params: { step: ((c, e) => close(c, { ...e, at: timeOf(c, e) })) as Stepper },
+    },
     { type: "stopDocument" },
   ],
   always: [
@@ -155,7 +109,8 @@ export const callMachine = setup({
         if (isAlive(next, siprecSid)) enqueue(sendTo(siprecSid, fact));
       }
       // The document is stopped when the call ends.
-      for (const fact of next.endStatus === null ? step.twiml ?? [] : []) {
+      const hasDocument = next.document !== null && next.endStatus === null;
+      for (const fact of hasDocument ? step.twiml ?? [] : []) {
         enqueue(sendTo("twiml", fact));
       }
       for (const alert of step.alerts ?? []) enqueue.emit({ type: "alert", ...alert });
@@ -173,7 +128,7 @@ export const callMachine = setup({
     }),
     stopDocument: stopChild("twiml"),
     wantHangup: assign({ hangupWanted: true, answerWanted: true }),
-    forgetSession: stopChild(({ event }) => siprecSidOf(event)),
+    forgetSession: stopChild(({ event }) => childOf(event)),
   },
   guards: {
     isInbound: ({ context }) => context.leg.role === "uas",
@@ -193,18 +148,18 @@ export const callMachine = setup({
   initial: "queued",
   invoke: [
     {
-      id: "sip", src: "sip", onDone: {}, onError: {},
+      id: "sip", src: "sip", onDone: {}, onError: { actions: breaking },
       input: ({ context }) => ({
         callSid: context.callSid, siprecSid: null, connectorName: null,
         accountSid: context.accountSid,
       }),
     },
     {
-      id: "media", src: "media", onDone: {}, onError: {},
+      id: "media", src: "media", onDone: {}, onError: { actions: breaking },
       input: ({ context }) => ({ callSid: context.callSid, process: context.mediaProcess }),
     },
     {
-      id: "calls", src: "calls", onDone: {}, onError: {},
+      id: "calls", src: "calls", onDone: {}, onError: { actions: breaking },
       input: ({ context }) => ({
         callSid: context.callSid, accountSid: context.accountSid,
         mediaProcess: context.mediaProcess,
@@ -267,7 +222,7 @@ export const callMachine = setup({
         calling: {
           description: "INVITE sent.",
           entry: {
-            type: "perform", params: { step: ((c, e) => invite(c, timeOf(e))) as Stepper },
+            type: "perform", params: { step: ((c, e) => invite(c, timeOf(c, e))) as Stepper },
           },
           invoke: {
             id: "ring-deadline", src: "deadline", onDone: {}, onError: {},
@@ -318,6 +273,7 @@ export const callMachine = setup({
               },
               { actions: "wantHangup" },
             ],
+            "xstate.error.actor.twiml": documentBreaks,
           },
         },
         closing,
@@ -352,6 +308,7 @@ export const callMachine = setup({
               },
               { target: "closing" },
             ],
+            "xstate.error.actor.twiml": documentBreaks,
           },
         },
         closing,

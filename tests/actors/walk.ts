@@ -1,17 +1,15 @@
 // A random walk over a call and its sessions: the world answers, refuses, crosses and vanishes as
 // chance will have it, and after each event what must hold at all times is looked at.
-import { recordAfter, withoutEntry } from "../../actors/call-record.ts";
-import { packSnapshot, unpackSnapshot } from "../../actors/restore.ts";
-import { FORK_SLOTS, holdsSlots, slotsInUse, slotsOf } from "../../actors/slots.ts";
 import type { SipCommand, SipFact } from "../../actors/ports.ts";
 import type { SipRequest } from "../../protocol/sip/message.ts";
-import type { CallRecord } from "../../schemas/call.ts";
+import { METADATA_TYPE } from "../../protocol/siprec/body.ts";
 import {
   appliedFact, callerRequest, CHILD_SID, dialledCall, inboundCall, peerFlow, peerResponse,
   phoneSdp, recorderAnswer, recorderRequest, recorderTarget, siprecOrder, siprecSid,
 } from "../support/machine-samples.ts";
 import { MachineWorld } from "../support/machine-world.ts";
 import type { Seeded } from "../support/seeded.ts";
+import { check, checkSessions, checkSlots, RecordWatch, storedAndRead } from "./invariants.ts";
 
 type SendRequest = Extract<SipCommand, { type: "send.request" }>;
 
@@ -33,11 +31,11 @@ interface Accepted {
   ended: boolean;
 }
 
-const DOCUMENT = "<Response><Pause length=\"1\"/><Dial>+15550077</Dial></Response>";
+/** RFC 7866 §9.2: the recorder wants a complete snapshot. */
+const SNAPSHOT_PLEASE = '<?xml version="1.0" encoding="UTF-8"?>' +
+  '<requestsnapshot xmlns="urn:ietf:params:xml:ns:recording:1"/>';
 
-function check(condition: boolean, what: string): void {
-  if (!condition) throw new Error(what);
-}
+const DOCUMENT = "<Response><Pause length=\"1\"/><Dial>+15550077</Dial></Response>";
 
 export class Walk {
   readonly world: MachineWorld;
@@ -52,8 +50,7 @@ export class Walk {
   #applied = -1;
   #sessions = 0;
   #cseq = 1;
-  #record: CallRecord | null = null;
-  readonly #delivered = new Set<string>();
+  readonly #records = new RecordWatch();
   isRestored = false;
 
   constructor(random: Seeded) {
@@ -90,7 +87,7 @@ export class Walk {
     const last = this.world.orders.at(-1);
     check(last?.endpoint === null && last.forks.length === 0, "the media are not given back");
     for (const { sid } of this.world.context.sessions) {
-      const told = (this.#record?.told ?? []).filter((id) => id.startsWith(sid));
+      const told = this.#records.told.filter((id) => id.startsWith(sid));
       const ends = told.filter((id) => !id.endsWith("siprec-started"));
       check(ends.length === 1, `${sid} has ${ends.length} ends`);
     }
@@ -127,22 +124,21 @@ export class Walk {
 
   #orders(): Move[] {
     const { world } = this;
-    const any = siprecSid(1 + this.#random.below(Math.max(1, this.#sessions)));
+    const one = siprecSid(1 + this.#random.below(Math.max(1, this.#sessions)));
     const send = world.actor.send.bind(world.actor);
     const dialled = world.calls.some(({ type }) => type === "call.originate");
     const moves: Move[] = [
       ["start", () => this.#start()],
-      ["stop", () => send({ type: "siprec.stop", siprecSid: any, at: world.tick() })],
+      ["stop", () => send({ type: "siprec.stop", siprecSid: one, at: world.tick() })],
       ["stalled", () => send({
-        type: "media.fork.stalled", callSid: world.context.callSid, id: `${any}.1`,
+        type: "media.fork.stalled", callSid: world.context.callSid, id: `${one}.1`,
         at: world.tick(),
       })],
     ];
     if (dialled) {
       moves.push(
-        ["child made", () => send({
-          type: "child.created", childSid: CHILD_SID, at: world.tick(),
-        })],
+        ["child made", () =>
+          send({ type: "child.created", childSid: CHILD_SID, at: world.tick() })],
         ["child rings", () => send({
           type: "child.ringing", childSid: CHILD_SID, hearable: true, at: world.tick(),
         })],
@@ -185,7 +181,7 @@ export class Walk {
     const end = (name: string, run: () => void): Move => [`${open.who} ${command.id} ${name}`, run];
     const moves = [
       end("486", () => this.#respond(open, 486)),
-      end("timeout", () => this.#fail(open, "timeout")),
+      ...this.#random.chance(3) ? [end("timeout", () => this.#fail(open, "timeout"))] : [],
     ];
     if (method === "BYE") return [...moves, end("200", () => this.#respond(open, 200))];
     moves.push(end("200", () => this.#accept(open)), end("200", () => this.#accept(open)));
@@ -199,7 +195,7 @@ export class Walk {
       );
       if (open.isCancelled) moves.push(end("487", () => this.#respond(open, 487)));
     } else {
-      moves.push(end("491", () => this.#respond(open, 491)));
+      moves.push(...[1, 2].map(() => end("491", () => this.#respond(open, 491))));
       if (this.#random.chance(3)) moves.push(end("481", () => this.#respond(open, 481)));
     }
     return moves;
@@ -225,8 +221,7 @@ export class Walk {
   }
 
   #close(open: Open): void {
-    const at = this.#open.indexOf(open);
-    if (at >= 0) this.#open.splice(at, 1);
+    if (this.#open.includes(open)) this.#open.splice(this.#open.indexOf(open), 1);
   }
 
   #accept(open: Open, refuses = false, toTag = open.toTag): void {
@@ -253,11 +248,12 @@ export class Walk {
       `${one.who} ${method}`, () => {
         one.cseq += 1;
         if (method === "BYE") one.ended = true;
-        const request = recorderRequest(one.invite, one.toTag, { method, cseq: one.cseq, body });
-        this.#toSession(one.who, request);
+        this.#toSession(one.who, recorderRequest(one.invite, one.toTag, {
+          method, cseq: one.cseq, body, contentType: METADATA_TYPE,
+        }));
       },
     ];
-    const moves = [says("OPTIONS"), says("UPDATE"), says("INVITE")];
+    const moves = [says("OPTIONS"), says("UPDATE", SNAPSHOT_PLEASE), says("INVITE")];
     return this.#random.chance(6) ? [...moves, says("BYE")] : moves;
   }
 
@@ -322,7 +318,7 @@ export class Walk {
   }
 
   #restore(): void {
-    const unpacked = this.#unpacked();
+    const unpacked = storedAndRead(this.world);
     this.isRestored = true;
     // The transactions were the old process's; what comes back for them finds nobody.
     this.#open.splice(0);
@@ -359,10 +355,11 @@ export class Walk {
     this.visited.add(`call ${world.state}`);
     for (const [, { state }] of world.sessions()) this.visited.add(`siprec ${state}`);
     for (const { state } of context.sessions) this.visited.add(`siprec ${state}`);
-    this.#checkSlots();
-    this.#checkSessions();
-    this.#checkRecord();
-    if (!this.isOver) this.#unpacked();
+    checkSlots(world);
+    checkSessions(world);
+    const acked = this.#accepted.filter((each) => each.acked).map(({ who }) => who);
+    this.#records.look(world, acked, this.#random.chance(3));
+    if (!this.isOver) storedAndRead(world);
   }
 
   #hear(): void {
@@ -372,9 +369,7 @@ export class Walk {
       if (one === undefined) return;
       const { who, command } = one;
       if (command.type === "send.request") {
-        this.#open.push({
-          who, command, isCancelled: false, toTag: `t${this.#saidSeen}`,
-        });
+        this.#open.push({ who, command, isCancelled: false, toTag: `t${this.#saidSeen}` });
         if (command.request.method === "BYE") this.#ended(who, command.request);
       }
       if (command.type === "send.cancel") {
@@ -399,84 +394,6 @@ export class Walk {
       check(!each.ended || this.isRestored, `${who} was sent BYE in a dialog that had ended`);
       each.ended = true;
     }
-  }
-
-  #checkSlots(): void {
-    const { context } = this.world;
-    const used = slotsInUse(context.sessions);
-    check(used <= FORK_SLOTS, `${used} slots are in use`);
-    const live = context.sessions.filter(holdsSlots);
-    const streams = live.reduce((sum, { track }) => sum + slotsOf(track), 0);
-    check(streams === used, "slots and streams differ");
-    if (context.endStatus !== null) return;
-    check(context.forks.length === streams, `${context.forks.length} forks, ${streams} streams`);
-    for (const { id } of context.forks) {
-      check(live.some(({ sid }) => id.startsWith(sid)), `${id} has no live session`);
-    }
-    const names = live.flatMap(({ name }) => name ?? []);
-    check(new Set(names).size === names.length, "two live sessions have one name");
-  }
-
-  #checkSessions(): void {
-    const { context } = this.world;
-    const sessions = this.world.sessions();
-    for (const [sid, { state, context: session }] of sessions) {
-      check(context.sessions.some((record) => record.sid === sid && record.state === state),
-        `${sid} is ${state}, the call's record of it differs`);
-      if (/^in-progress\.(recording|updating|waiting)$/.test(state)) {
-        check(session.dialog?.state === "confirmed", `${sid} is ${state} without a dialog`);
-        const forks = context.forks.filter(({ id }) => id.startsWith(sid));
-        check(context.endStatus !== null || forks.length === session.streams.length &&
-          forks.every(({ destination }) => destination !== null), `${sid} has no egress`);
-      }
-    }
-    for (const { sid, state, fault, startedAt, endedAt } of context.sessions) {
-      if (state !== "stopped" && state !== "error") continue;
-      check(!sessions.has(sid), `${sid} is over and lives`);
-      check(!context.forks.some(({ id }) => id.startsWith(sid)), `${sid} is over and has forks`);
-      check((state === "error") === (fault !== null), `${sid} is ${state}, fault ${fault?.message}`);
-      check(endedAt !== null && endedAt >= (startedAt ?? 0), `${sid} ended at ${endedAt}`);
-    }
-  }
-
-  #checkRecord(): void {
-    const { context, state } = this.world;
-    const before = this.#record;
-    const record = recordAfter(before, context, state);
-    const again = recordAfter(record, context, state);
-    check(JSON.stringify(again) === JSON.stringify(record), "a record made twice differs");
-    const ids = record.outbox.map(({ id }) => id);
-    check(new Set([...ids, ...this.#delivered]).size === ids.length + this.#delivered.size,
-      "an entry is in the outbox twice");
-    for (const id of record.told.filter((one) => one.endsWith("siprec-started"))) {
-      const sid = id.slice(0, id.indexOf(":"));
-      const acked = this.#accepted.some((each) => each.who === sid && each.acked);
-      check(acked, `${id} without 2xx and ACK`);
-    }
-    this.#record = record;
-    const [first] = record.outbox;
-    if (first !== undefined && this.#random.chance(3)) {
-      this.#delivered.add(first.id);
-      this.#record = withoutEntry(record, first.id);
-    }
-  }
-
-  /** The snapshot as it is after a journey through storage. */
-  #unpacked(): object {
-    const persisted = this.world.persisted();
-    const { stored, document } = packSnapshot(persisted, this.world.at);
-    const text = JSON.stringify({ stored, document });
-    // XState's own form has keys without a value; ours has none.
-    check(Bun.deepEquals(JSON.parse(text), { stored, document }), "the snapshot is not JSON");
-    const ours = [this.world.context, ...[...this.world.sessions()].map(([, one]) => one.context)];
-    check(ours.every((one) => Bun.deepEquals(JSON.parse(JSON.stringify(one)), one, true)),
-      "a context is not plain JSON");
-    const read: { stored: unknown; document: unknown } = JSON.parse(text);
-    const unpacked = unpackSnapshot(read.stored, read.document);
-    if (!unpacked.ok) throw new Error(`the snapshot can't be restored: ${unpacked.reason}`);
-    check(Bun.deepEquals(unpacked.snapshot, JSON.parse(JSON.stringify(persisted))),
-      "the snapshot differs after storage");
-    return unpacked.snapshot;
   }
 }
 

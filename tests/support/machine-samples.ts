@@ -26,8 +26,8 @@ export const peerFlow: SipFlow = {
 };
 
 const encoder = new TextEncoder();
-export const sdpBody = (text: string) => ({
-  body: encoder.encode(text), contentType: "application/sdp",
+const bodyOf = (text: string, contentType = "application/sdp") => ({
+  body: encoder.encode(text), contentType,
 });
 
 /** What a phone offers or answers. */
@@ -41,6 +41,8 @@ export interface PeerRequestSpec {
   method: string;
   cseq: number;
   body?: string | null;
+  /** SDP where nothing else is said. */
+  contentType?: string;
   headers?: SipHeader[];
   isInDialog?: boolean;
 }
@@ -52,7 +54,8 @@ export function callerRequest(spec: PeerRequestSpec): SipRequest {
     from: '"Ann" <sip:+15550042@192.0.2.7>;tag=caller',
     to: `<sip:+15550001@192.0.2.1>${spec.isInDialog === false ? "" : `;tag=${LOCAL_TAG}`}`,
     headers: [{ name: "Contact", value: "<sip:ann@192.0.2.7>" }, ...spec.headers ?? []],
-    ...(spec.body === undefined || spec.body === null ? {} : sdpBody(spec.body)),
+    ...(spec.body === undefined || spec.body === null ? {}
+      : bodyOf(spec.body, spec.contentType)),
   });
   return prependHeader(request, "Via", `SIP/2.0/UDP 192.0.2.7;branch=z9hG4bK-${spec.cseq}`);
 }
@@ -147,11 +150,13 @@ export const peerResponse = (
   headers: SipHeader[] = [],
 ): SipResponse =>
   buildResponse(request, status, null, {
-    toTag, headers: [CONTACT, ...headers], ...(body === null ? {} : sdpBody(body)),
+    toTag, headers: [CONTACT, ...headers], ...(body === null ? {} : bodyOf(body)),
   });
 
 /** What a recorder answers to an INVITE; `taken` says which m-lines it takes. */
-export function recorderAnswer(invite: SipRequest, taken: readonly boolean[] = [true, true]): string {
+export function recorderAnswer(
+  invite: SipRequest, taken: readonly boolean[] = [true, true],
+): string {
   const body = readRecordingBody(header(invite, "Content-Type"), invite.body);
   const offer = body.ok ? body.body.sdp ?? "" : "";
   const lines = offer.split("\r\n").filter((line) => line.startsWith("m=")).length;
@@ -174,7 +179,8 @@ export function recorderRequest(
     callId: header(invite, "Call-ID") ?? "",
     from: `${header(invite, "To") ?? ""};tag=${toTag}`, to: header(invite, "From") ?? "",
     headers: [CONTACT, ...spec.headers ?? []],
-    ...(spec.body === undefined || spec.body === null ? {} : sdpBody(spec.body)),
+    ...(spec.body === undefined || spec.body === null ? {}
+      : bodyOf(spec.body, spec.contentType)),
   });
   return prependHeader(request, "Via", `SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK-r${spec.cseq}`);
 }
