@@ -25,6 +25,7 @@ const STEP_MAX_MS = 10_000;
 /** Bob lets it ring this long; he starts to speak this long after Alice, into her sentence. */
 const RING_MS = 1200;
 const INTERRUPT_MS = 2500;
+const BREATH_MS = 300;
 const COLUMN_MS = 200;
 
 export const run = (args: string[]): Promise<number> =>
@@ -119,6 +120,8 @@ async function connect(stage: Stage, tell: Tell): Promise<Talk> {
 
 async function converse(stage: Stage, { out, into }: Talk, tell: Tell): Promise<void> {
   const { alice, bob } = stage.voices;
+  // Nobody speaks in the moment of the answer: the phones are bridged only then.
+  await pause(BREATH_MS);
   tell("Alice", "speaks");
   stage.arrow("Alice", "Bob", "voice, recorded as stream 1");
   const first = out.say(alice);
@@ -127,7 +130,7 @@ async function converse(stage: Stage, { out, into }: Talk, tell: Tell): Promise<
   stage.arrow("Bob", "Alice", "voice, recorded as stream 2");
   await Promise.all([first, into.say(bob)]);
   // What was said last is still on its way.
-  await pause(RING_MS / 4);
+  await pause(BREATH_MS);
 }
 
 /** REST stops the recording, the call goes on, Alice hangs up. */
