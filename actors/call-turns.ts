@@ -88,6 +88,13 @@ export const takenOver = (
   sessions: context.sessions.map(({ sid }) => ({ siprecSid: sid, event })),
 });
 
+/**
+ * The ACK to our 2xx may have come while no process was there. It is not waited for any longer,
+ * else a call that ends would wait for ever before it sends BYE.
+ */
+export const presumeAcked = ({ leg }: CallContext): CallStep =>
+  leg.answered && !leg.acked ? { context: { leg: { ...leg, acked: true } } } : {};
+
 export const reportDocument = (context: CallContext, event: CallEvent): CallStep => {
   const end = documentEnd(event);
   if (end === null || end.failure === null) return {};

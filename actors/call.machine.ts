@@ -9,8 +9,8 @@ import {
   childFact, close, dial, sessionChanged, startSession, stopByName,
 } from "./call-steps.ts";
 import {
-  childOf, documentBroke, documentEnd, enterRinging, enterTalking, portBroke, reportDocument,
-  sessionBroke, takenOver, timeOf,
+  childOf, documentBroke, documentEnd, enterRinging, enterTalking, portBroke, presumeAcked,
+  reportDocument, sessionBroke, takenOver, timeOf,
 } from "./call-turns.ts";
 import { cancelled } from "./leg.ts";
 import { endLegAgain, unacknowledged } from "./leg-end.ts";
@@ -200,7 +200,7 @@ export const callMachine = setup({
     "child.ringing": on("child.ringing", childFact),
     "child.answered": on("child.answered", childFact),
     "child.ended": on("child.ended", childFact),
-    restored: on("restored", takenOver),
+    restored: on("restored", (c, e) => joinCallSteps(presumeAcked(c), takenOver(c, e))),
     "xstate.done.actor.*": { actions: "forgetSession" },
     "xstate.error.actor.*": { actions: { type: "perform", params: { step: sessionBroke } } },
     "*": {},
