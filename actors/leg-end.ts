@@ -31,11 +31,13 @@ export function sendBye(context: CallContext): CallStep {
   };
 }
 
-/** RFC 3261 §13.3.1.4: a 2xx that is never acknowledged ends in BYE. */
+/** RFC 3261 §13.3.1.4, §14.2: a 2xx that is never acknowledged ends in BYE. */
 export function unacknowledged(context: CallContext, at: number): CallStep {
   const acked = { ...context, leg: { ...context.leg, acked: true } };
   const step = sendBye(acked);
-  return { ...step, raise: [{ type: "leg.ended", status: "failed", at }] };
+  // To a re-INVITE: they have talked.
+  const status = context.leg.acked ? "completed" : "failed";
+  return { ...step, raise: [{ type: "leg.ended", status, at }] };
 }
 
 /**

@@ -2,11 +2,12 @@
 // §15.1.2). Pure steps of the call's context.
 import { buildResponse } from "../protocol/sip/build.ts";
 import { matchesDialog, receiveRequest } from "../protocol/sip/dialog.ts";
-import type { SipRequest } from "../protocol/sip/message.ts";
+import type { SipHeader, SipRequest } from "../protocol/sip/message.ts";
+import { refusalOf } from "../protocol/sip/refusal.ts";
 import { answerLeg, offerLeg, readAnswer } from "../protocol/sdp/leg.ts";
 import { nextVersion } from "../protocol/sdp/version.ts";
 import type { MediaRemote } from "../schemas/media.ts";
-import { ACCEPT, ALLOW, encoder, localLeg, sdpOf, withAllow } from "./leg.ts";
+import { ACCEPT, ALLOW, encoder, localLeg, readBody, sdpOf, withAllow } from "./leg.ts";
 import { sendBye } from "./leg-end.ts";
 import type { SipCommand, SipFact } from "./ports.ts";
 import type { CallContext, CallStep, Leg } from "./call-types.ts";
@@ -34,6 +35,10 @@ export function legRequest(
   const dialog = isTerminated ? { ...received, state: known.state } : received;
   const next = { ...context, leg: { ...leg, dialog } };
   if (isAck) return acknowledged(next, request, isClosing, at);
+  const refused = refusalOf(request);
+  if (refused !== null) {
+    return { context: { leg: next.leg }, send: refusal(request, transactionId, refused) };
+  }
   if (request.method === "BYE") {
     return {
       context: { leg: { ...next.leg, over: true, acked: true } },
@@ -76,11 +81,21 @@ function reoffered(
   if (isClosing || !leg.answered) {
     return { send: [plainResponse(request, isClosing ? 481 : 491, transactionId)] };
   }
-  const offer = sdpOf(request);
+  const body = readBody(request);
+  if (!body.ok) {
+    const refused = { status: body.status, headers: [ACCEPT] };
+    return { context: { leg }, send: refusal(request, transactionId, refused) };
+  }
+  const offer = body.body.sdp;
   const local = localLeg(context);
-  const plain200 = () => [plainResponse(request, 200, transactionId)];
+  if (offer === null && request.method !== "INVITE") {
+    return { context: { leg }, send: [plainResponse(request, 200, transactionId)] };
+  }
+  if (leg.offering) {
+    // RFC 3311 §5.2: the answer to our own offer, in an ACK, is still due.
+    return { context: { leg }, send: [plainResponse(request, 491, transactionId)] };
+  }
   if (offer === null) {
-    if (request.method !== "INVITE") return { context: { leg }, send: plain200() };
     // §14.2: the offer is ours then, and the answer is in the ACK.
     const sdp = nextVersion(leg.sdp, (version) =>
       offerLeg({ ...local, version }, leg.sdp?.text ?? null)
@@ -98,7 +113,7 @@ function reoffered(
   });
   if (remote === null) {
     // §14.1: a refused offer leaves the session as it was.
-    return { send: [plainResponse(request, 488, transactionId)] };
+    return { context: { leg }, send: [plainResponse(request, 488, transactionId)] };
   }
   return {
     context: { leg: { ...leg, sdp, remote } },
@@ -106,6 +121,14 @@ function reoffered(
     media: true,
   };
 }
+
+const refusal = (
+  request: SipRequest, transactionId: string | null,
+  { status, headers }: { status: number; headers: SipHeader[] },
+): SipCommand[] => transactionId === null ? [] : [{
+  type: "send.response", transactionId, contactParams: "", durable: false,
+  response: buildResponse(request, status, null, { headers: [ALLOW, ...headers] }),
+}];
 
 function plainResponse(
   request: SipRequest, status: number, transactionId: string, durable = false, sdp = "",

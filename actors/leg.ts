@@ -6,6 +6,7 @@ import { header } from "../protocol/sip/header.ts";
 import type { SipFlow, SipHeader, SipRequest, SipResponse } from "../protocol/sip/message.ts";
 import { answerLeg, type LocalLeg, offerLeg } from "../protocol/sdp/leg.ts";
 import { nextVersion, sdpSessionId } from "../protocol/sdp/version.ts";
+import { readRecordingBody, type RecordingBodyResult } from "../protocol/siprec/body.ts";
 import type { MediaRemote } from "../schemas/media.ts";
 import type { SipCommand } from "./ports.ts";
 import type { CallContext, CallInput, CallStep, Leg } from "./call-types.ts";
@@ -15,7 +16,6 @@ export const ALLOW: SipHeader = { name: "Allow", value: LEG_ALLOW };
 export const ACCEPT: SipHeader = { name: "Accept", value: "application/sdp" };
 export const BYE_ID = "bye";
 export const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 export function initialLeg(input: CallInput): Leg {
   const { leg } = input;
@@ -46,10 +46,16 @@ export const withAllow = (remote: MediaRemote, leg: Leg): MediaRemote => ({
   ...remote, allow: leg.allow,
 });
 
-export const sdpOf = (message: SipRequest | SipResponse): string | null =>
-  message.body.length > 0 &&
-    /^application\/sdp\s*(;|$)/i.test(header(message, "Content-Type")?.trim() ?? "")
-    ? decoder.decode(message.body) : null;
+/** The description may stand in a multipart body (RFC 5621 §3.1). */
+export const readBody = (message: SipRequest | SipResponse): RecordingBodyResult =>
+  readRecordingBody(
+    header(message, "Content-Type"), message.body, header(message, "Content-Disposition"),
+  );
+
+export function sdpOf(message: SipRequest | SipResponse): string | null {
+  const body = readBody(message);
+  return body.ok ? body.body.sdp : null;
+}
 
 /** A response to the INVITE that made this leg. */
 function inviteResponse(

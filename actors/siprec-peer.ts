@@ -2,7 +2,8 @@
 // offers of its own (RFC 7866 §7.2).
 import { buildResponse } from "../protocol/sip/build.ts";
 import { matchesDialog, receiveRequest } from "../protocol/sip/dialog.ts";
-import { header, headerHas } from "../protocol/sip/header.ts";
+import { header, parseCseq } from "../protocol/sip/header.ts";
+import { refusalOf } from "../protocol/sip/refusal.ts";
 import { answerRecording, REMOVED } from "../protocol/sdp/recording-answer.ts";
 import { nextVersion } from "../protocol/sdp/version.ts";
 import { readRecordingBody } from "../protocol/siprec/body.ts";
@@ -23,8 +24,17 @@ export function peerRequest(context: SiprecContext, fact: PeerRequest): SiprecSt
   }
   const { dialog, verdict } = receiveRequest(context.dialog, request, flow);
   if (!verdict.ok) return { send: [plainResponse(request, verdict.status, transactionId)] };
-  const step = answerTo({ ...context, dialog }, fact, transactionId);
+  const refused = refusalOf(request, ["siprec"]);
+  const step = refused === null ? answerTo({ ...context, dialog }, fact, transactionId)
+    : { send: [plainResponse(request, refused.status, transactionId, false, refused.headers)] };
   return joinSteps({ context: { dialog } }, step);
+}
+
+/** RFC 3261 §14.2: a 2xx to a re-INVITE that is never acknowledged ends the session too. */
+export function unacknowledged(context: SiprecContext, at: number): SiprecStep {
+  if (context.unacked === null) return {};
+  const message = "The recorder never acknowledged our answer to its re-INVITE";
+  return { raise: [{ type: "srs.lost", fault: { code: ERRORS.SRS_FAILED.code, message }, at }] };
 }
 
 /** The ACK to an offerless re-INVITE of the recorder bears its answer (RFC 3261 §13.2.2.4). */
@@ -32,14 +42,16 @@ function acknowledged(context: SiprecContext, { request, flow, at }: PeerRequest
   const isOurs = context.dialog !== null && matchesDialog(context.dialog, request);
   if (context.dialog === null || !isOurs || request.method !== "ACK") return {};
   const { dialog } = receiveRequest(context.dialog, request, flow);
-  if (request.body.length === 0) return { context: { dialog } };
+  if (parseCseq(request)?.number !== context.unacked) return { context: { dialog } };
+  const done = { dialog, unacked: null, offering: false };
+  if (!context.offering) return { context: done };
   const answer = readAnswerOf(context, request);
   if (!answer.ok) {
     const fault = { code: ERRORS.SRS_BAD_SDP.code, message: answer.reason };
-    return { context: { dialog }, raise: [{ type: "srs.lost", fault, at }] };
+    return { context: done, raise: [{ type: "srs.lost", fault, at }] };
   }
   return {
-    context: { dialog, answered: answer.streams, updatedAt: at },
+    context: { ...done, answered: answer.streams, updatedAt: at },
     tell: [forksOpen(context, answer.streams)],
   };
 }
@@ -94,7 +106,7 @@ function answerExchange(
     );
   }
   // RFC 3261 §14.2, RFC 3311 §5.2: ours is still open.
-  if (context.updating !== null) return refuse(491);
+  if (context.updating !== null || context.offering) return refuse(491);
   return sdp === null ? offerAgain(context, fact, transactionId)
     : answerOffer(context, fact, transactionId, sdp, at);
 }
@@ -103,7 +115,10 @@ function answerExchange(
 function offerAgain(
   context: SiprecContext, fact: PeerRequest, transactionId: string,
 ): SiprecStep {
-  return { send: [sdpResponse(fact, transactionId, context.sdp?.text ?? "")] };
+  return {
+    context: { ...answeredInvite(fact), offering: true },
+    send: [sdpResponse(fact, transactionId, context.sdp?.text ?? "")],
+  };
 }
 
 function answerOffer(
@@ -128,22 +143,21 @@ function answerOffer(
   });
   if (fault !== null) return { send: [plainResponse(fact.request, 488, transactionId)] };
   return {
-    context: { sdp: next, answered: streams, updatedAt: at },
+    context: { sdp: next, answered: streams, updatedAt: at, ...answeredInvite(fact) },
     send: [sdpResponse(fact, transactionId, next.text)],
     tell: [forksOpen(context, streams)],
   };
 }
 
+/** Its ACK is awaited; that of an earlier one is not any more. */
+const answeredInvite = ({ request }: PeerRequest): Partial<SiprecContext> =>
+  request.method === "INVITE" ? { unacked: parseCseq(request)?.number ?? null } : {};
+
 const sdpResponse = (fact: PeerRequest, transactionId: string, sdp: string) => ({
   type: "send.response" as const,
   transactionId,
   response: buildResponse(fact.request, 200, null, {
-    headers: [
-      { name: "Allow", value: SRC_ALLOW },
-      // RFC 3261 §20.32: what the request required is confirmed.
-      ...(headerHas(fact.request, "Require", "siprec")
-        ? [{ name: "Supported", value: "siprec" }] : []),
-    ],
+    headers: [{ name: "Allow", value: SRC_ALLOW }],
     body: new TextEncoder().encode(sdp),
     contentType: "application/sdp",
   }),

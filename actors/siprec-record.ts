@@ -51,6 +51,8 @@ export const initialContext = (input: SiprecInput): SiprecContext => ({
   answerDueAt: 0,
   inviteAt: 0,
   updating: null,
+  unacked: null,
+  offering: false,
   snapshotDue: false,
   startedAt: null,
   endedAt: input.order.fault === null ? null : input.at,

@@ -7,7 +7,7 @@ import {
 import {
   inviteClient, type InviteClientInput, type InviteClientOut, stepInviteClient,
 } from "../protocol/sip/invite-client.ts";
-import type { SipRequest, SipResponse } from "../protocol/sip/message.ts";
+import type { SipHeader, SipRequest, SipResponse } from "../protocol/sip/message.ts";
 import { type RecordingStreamAnswer, readRecordingAnswer } from "../protocol/sdp/recording.ts";
 import { readRecordingBody } from "../protocol/siprec/body.ts";
 import { ERRORS } from "../schemas/error.ts";
@@ -144,16 +144,28 @@ function answered(
   };
 }
 
-export function readAnswerOf(
+type StreamsResult =
+  | { ok: true; streams: RecordingStreamAnswer[] }
+  | { ok: false; reason: string };
+
+/** What the recorder says of each stream, also that it refuses one. */
+function readStreamsOf(
   context: SiprecContext, response: SipRequest | SipResponse,
-): { ok: true; streams: RecordingStreamAnswer[] } | { ok: false; reason: string } {
+): StreamsResult {
   const body = readRecordingBody(header(response, "Content-Type"), response.body);
   if (!body.ok) return { ok: false, reason: `The recorder's answer: ${body.reason}` };
   if (body.body.sdp === null) {
     return { ok: false, reason: "The recorder answered without SDP" };
   }
   const answer = readRecordingAnswer(context.sdp?.text ?? "", body.body.sdp);
-  if (!answer.ok) return { ok: false, reason: `The recorder's SDP: ${answer.reason}` };
+  return answer.ok ? answer : { ok: false, reason: `The recorder's SDP: ${answer.reason}` };
+}
+
+export function readAnswerOf(
+  context: SiprecContext, response: SipRequest | SipResponse,
+): StreamsResult {
+  const answer = readStreamsOf(context, response);
+  if (!answer.ok) return answer;
   // Half a recording is none: what was asked for can't be had, and that is said.
   const refused = answer.streams.find((stream) => !stream.accepted);
   if (refused !== undefined) {
@@ -306,14 +318,18 @@ function updateFact(
     };
     // A retransmitted 2xx gets its ACK, and nothing else happens again.
     if (context.updating !== cseq) return { context: { dialog: refreshed }, send: [ack] };
-    const answer = readAnswerOf(context, response);
-    return {
+    // RFC 3264 §6: a stream that is refused now gets no more audio. An answer that breaks the
+    // exchange changes nothing.
+    const answer = readStreamsOf(context, response);
+    const updated: SiprecStep = {
       context: {
         dialog: refreshed, updating: null, ...(answer.ok ? { answered: answer.streams } : {}),
       },
       send: [ack],
-      raise: [{ type: "srs.updated", at }],
     };
+    const isDeaf = answer.ok && !answer.streams.some(({ accepted }) => accepted);
+    return joinSteps(updated, isDeaf ? lost(context, "The recorder takes no stream any more", at)
+      : { raise: [{ type: "srs.updated", at }] });
   }
   if (context.updating !== cseq) return {};
   if (refreshed.state === "terminated") {
@@ -336,7 +352,7 @@ export const timeOf = (event: SiprecEvent): number => event.at;
 /** RFC 3261 §11: what OPTIONS and refused methods are answered with. */
 export const plainResponse = (
   request: Parameters<typeof buildResponse>[0], status: number, transactionId: string,
-  durable = false,
+  durable = false, headers: SipHeader[] = [],
 ): SipCommand => ({
   type: "send.response",
   transactionId,
@@ -344,6 +360,7 @@ export const plainResponse = (
     headers: [
       { name: "Allow", value: SRC_ALLOW },
       ...(status === 500 ? [{ name: "Retry-After", value: "2" }] : []),
+      ...headers,
     ],
   }),
   contactParams: SRC_CONTACT,

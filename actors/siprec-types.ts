@@ -63,6 +63,10 @@ export interface SiprecContext {
   inviteAt: number;
   /** CSeq number of our re-INVITE that has no final response yet. */
   updating: number | null;
+  /** CSeq number of an INVITE of the recorder's whose 2xx has no ACK yet. */
+  unacked: number | null;
+  /** The 2xx bears an offer of ours, so that the ACK has to bear the answer. */
+  offering: boolean;
   /** The parties changed, or the SRS asked for a snapshot, while an exchange was under way. */
   snapshotDue: boolean;
   startedAt: number | null;

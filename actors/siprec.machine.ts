@@ -8,7 +8,7 @@ import {
   backOff, cancelInvite, closeForks, hangUp, inviteAgain, nextTarget, openForks, sendInvite,
   sendUpdate, transactionFact,
 } from "./siprec-steps.ts";
-import { peerRequest } from "./siprec-peer.ts";
+import { peerRequest, unacknowledged } from "./siprec-peer.ts";
 import type {
   SiprecContext, SiprecEvent, SiprecInput, SiprecOutput, SiprecStep,
 } from "./siprec-types.ts";
@@ -75,7 +75,9 @@ export const siprecMachine = setup({
       };
     }),
     noteSnapshot: assign({ snapshotDue: true }),
-    forgetUpdate: assign({ updating: null, snapshotDue: true }),
+    forgetUpdate: assign({ updating: null, unacked: null, offering: false, snapshotDue: true }),
+    /** Its ACK went to another process. */
+    forgetInvite: assign({ unacked: null, offering: false }),
   },
   guards: {
     isFaulty: ({ context }) => context.fault !== null,
@@ -83,7 +85,9 @@ export const siprecMachine = setup({
     isOverFaulty: ({ context }) =>
       context.byeDone && context.forksClosed && context.fault !== null,
     isClientDone: ({ context }) => context.client === null || context.client.done,
-    isSnapshotDue: ({ context }) => context.snapshotDue && context.updating === null,
+    /** RFC 3261 §14.1: no INVITE of ours while one is under way, in either direction. */
+    isSnapshotDue: ({ context }) =>
+      context.snapshotDue && context.updating === null && context.unacked === null,
     /** A 1xx that came since the deadline was set has put it off. */
     isAnswerOverdue: ({ context, event }) =>
       context.targetIndex + 1 < context.order.targets.length && context.answerDueAt <= event.at,
@@ -109,6 +113,7 @@ export const siprecMachine = setup({
     "sip.response": { actions: { type: "perform", params: { step: factStep } } },
     "sip.failed": { actions: { type: "perform", params: { step: factStep } } },
     "sip.request": { actions: { type: "perform", params: { step: requestStep } } },
+    "sip.unacknowledged": { actions: { type: "perform", params: { step: unackedStep } } },
     "streams.closed": { actions: "rememberReceipt" },
     "parties.changed": { actions: ["rememberParties", "noteSnapshot"] },
     "*": {},
@@ -188,6 +193,7 @@ export const siprecMachine = setup({
     "in-progress": {
       description: "The recorder has accepted: a confirmed dialog, and forks that are open.",
       initial: "recording",
+      on: { restored: { actions: "forgetInvite" } },
       states: {
         recording: {
           description: "Audio flows to the recorder.",
@@ -290,6 +296,10 @@ export const siprecMachine = setup({
 function factStep(context: SiprecContext, event: SiprecEvent): SiprecStep {
   return event.type === "sip.response" || event.type === "sip.failed"
     ? transactionFact(context, event) : {};
+}
+
+function unackedStep(context: SiprecContext, event: SiprecEvent): SiprecStep {
+  return event.type === "sip.unacknowledged" ? unacknowledged(context, event.at) : {};
 }
 
 function requestStep(context: SiprecContext, event: SiprecEvent): SiprecStep {

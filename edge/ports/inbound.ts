@@ -5,9 +5,10 @@ import { LEG_ALLOW } from "../../actors/leg.ts";
 import { answerLeg } from "../../protocol/sdp/leg.ts";
 import { buildResponse } from "../../protocol/sip/build.ts";
 import { uasDialog } from "../../protocol/sip/dialog.ts";
-import { header, headerList, headersOf, parseNameAddr } from "../../protocol/sip/header.ts";
+import { header, parseNameAddr } from "../../protocol/sip/header.ts";
 import { mintIdentity } from "../../protocol/sip/identity.ts";
 import type { SipFlow, SipHeader, SipRequest } from "../../protocol/sip/message.ts";
+import { type Refusal, refusalOf } from "../../protocol/sip/refusal.ts";
 import { parseUri, type SipUri } from "../../protocol/sip/uri.ts";
 import { readRecordingBody } from "../../protocol/siprec/body.ts";
 import { voiceParams } from "../../protocol/twiml/callback.ts";
@@ -67,6 +68,10 @@ export class Inbound {
     if (transactionId === null) return;
     if (request.method === "INVITE") return this.#invite(incoming, transactionId);
     if (request.method === "OPTIONS") {
+      const refused = refusal(request);
+      if (refused !== null) {
+        return this.#answer(request, transactionId, refused.status, refused.headers);
+      }
       return this.#answer(request, transactionId, this.#options.isReady() ? 200 : 503, [
         { name: "Accept", value: "application/sdp" },
       ]);
@@ -111,7 +116,9 @@ export class Inbound {
       log.info("sip.no-such-number", { to: maskNumber(uri.ok ? partyName(uri.uri) : "") });
       return this.#answer(request, transactionId, 404);
     }
-    const body = readRecordingBody(header(request, "Content-Type"), request.body);
+    const body = readRecordingBody(
+      header(request, "Content-Type"), request.body, header(request, "Content-Disposition"),
+    );
     if (!body.ok) {
       return this.#answer(request, transactionId, body.status, [
         { name: "Accept", value: "application/sdp" },
@@ -197,19 +204,12 @@ const NEEDED = new Set(["Via", "From", "To", "Call-ID", "CSeq", "Record-Route", 
 const hexText = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-function refusal(request: SipRequest): { status: number; headers: SipHeader[] } | null {
+function refusal(request: SipRequest): Refusal | null {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(request.uri)?.[1]?.toLowerCase();
   if (scheme !== "sip" && scheme !== "sips" && scheme !== "tel") {
     return { status: 416, headers: [] };
   }
-  const required = headerList(request, "Require");
-  if (required.length > 0) {
-    return { status: 420, headers: [{ name: "Unsupported", value: required.join(", ") }] };
-  }
-  if (headersOf(request, "Content-Encoding").some((value) => value.toLowerCase() !== "identity")) {
-    return { status: 415, headers: [{ name: "Accept-Encoding", value: "identity" }] };
-  }
-  return null;
+  return refusalOf(request);
 }
 
 function callerOf(request: SipRequest): { from: string; name: string | null } {

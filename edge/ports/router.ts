@@ -18,6 +18,8 @@ export class SipRouter {
   readonly #options: RouterOptions;
   /** Calls by the transaction of their INVITE, for CANCEL and for a 2xx without ACK. */
   readonly #invites = new Map<string, string>();
+  /** The newest re-INVITE of each dialog, by its transaction: for a 2xx without ACK. */
+  readonly #reinvites = new Map<string, Owner>();
 
   constructor(options: RouterOptions) {
     this.#options = options;
@@ -27,7 +29,8 @@ export class SipRouter {
     const tag = tagOf(header(incoming.request, "To") ?? "");
     if (tag === null) return this.#options.inbound.receive(incoming);
     const owner = parseIdentity(tag);
-    if (owner === null || !this.#deliver(owner, incoming)) this.#unknown(incoming);
+    if (owner === null || !this.#deliver(owner, incoming)) return this.#unknown(incoming);
+    if (incoming.request.method === "INVITE") this.#follow(owner, incoming.transactionId);
   }
 
   /** From now on this INVITE is that call's. */
@@ -38,6 +41,9 @@ export class SipRouter {
   disown(callSid: string): void {
     for (const [transactionId, owner] of this.#invites) {
       if (owner === callSid) this.#invites.delete(transactionId);
+    }
+    for (const [transactionId, owner] of this.#reinvites) {
+      if (owner.callSid === callSid) this.#reinvites.delete(transactionId);
     }
   }
 
@@ -50,7 +56,20 @@ export class SipRouter {
   unacknowledged(transactionId: string): void {
     const at = this.#options.clock.wallMs();
     const callSid = this.#invites.get(transactionId);
-    if (callSid !== undefined) this.#options.host.send(callSid, { type: "sip.unacknowledged", at });
+    const fact = { type: "sip.unacknowledged" as const, at };
+    if (callSid !== undefined) this.#options.host.send(callSid, fact);
+    const owner = this.#reinvites.get(transactionId);
+    if (owner === undefined) return;
+    this.#options.host.send(owner.callSid, owner.siprecSid === null ? fact
+      : { type: "siprec.sip", siprecSid: owner.siprecSid, fact });
+  }
+
+  #follow(owner: Owner, transactionId: string | null): void {
+    if (transactionId === null) return;
+    for (const [id, { callSid, siprecSid }] of this.#reinvites) {
+      if (callSid === owner.callSid && siprecSid === owner.siprecSid) this.#reinvites.delete(id);
+    }
+    this.#reinvites.set(transactionId, owner);
   }
 
   #deliver(owner: Owner, { request, flow, transactionId }: Incoming): boolean {

@@ -40,6 +40,7 @@ export class PeerCall {
   readonly #incoming: IncomingRequest | null;
   readonly #tag: string;
   #transaction = "";
+  #heldAck: SipRequest | null = null;
 
   private constructor(
     peer: SipPeer, invite: SipRequest, incoming: IncomingRequest | null, tag: string,
@@ -128,6 +129,11 @@ export class PeerCall {
     return this.request("BYE", { headers });
   }
 
+  /** The ACK to the last re-INVITE; without `autoAck` it waits for this. */
+  ackAgain(): void {
+    if (this.#heldAck !== null) this.peer.agent.sendAck(this.#heldAck, { owner: null });
+  }
+
   /** A request in the dialog; a 2xx to an INVITE is acknowledged. */
   request(
     method: string,
@@ -146,10 +152,9 @@ export class PeerCall {
       if (method !== "INVITE" || !isSuccess || this.dialog === null) return;
       // An offerless INVITE is answered in the ACK.
       const offered = sdp === undefined ? sdpOf(response) : null;
-      this.peer.agent.sendAck(
-        ackFor2xx(this.dialog, cseq, offered === null ? {} : textBody(this.answerOffer(offered))),
-        { owner: null },
-      );
+      const body = offered === null ? {} : textBody(this.answerOffer(offered));
+      this.#heldAck = ackFor2xx(this.dialog, cseq, body);
+      if (this.autoAck) this.ackAgain();
     }, method === "BYE" ? null : { user: this.peer.name });
   }
 
