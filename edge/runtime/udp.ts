@@ -17,6 +17,27 @@ export interface UdpOptions {
   onError: (error: Error) => void;
 }
 
+/** Whether the system says, within that time, that nothing listens there (ICMP). */
+export type ProbeUdp = (address: string, port: number, waitMs: number) => Promise<boolean>;
+
+/** Four octets that SIP peers take for a keepalive (RFC 5626 §4.4.1). */
+const KEEPALIVE = new Uint8Array([0x0d, 0x0a, 0x0d, 0x0a]);
+
+/** On a connected socket of its own: only there does an ICMP error name its peer. */
+export const isUdpPortClosed: ProbeUdp = async (address, port, waitMs) => {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), waitMs);
+  const socket = await Bun.udpSocket({
+    connect: { hostname: address, port },
+    socket: { data: () => resolve(false), error: () => resolve(true) },
+  });
+  socket.send(KEEPALIVE);
+  const isClosed = await promise;
+  clearTimeout(timer);
+  socket.close();
+  return isClosed;
+};
+
 export type OpenUdp = (options: UdpOptions) => Promise<UdpSocket>;
 
 export const openUdp: OpenUdp = async (options) => {

@@ -6,11 +6,11 @@ import type { SipFlow, SipRequest, Transport } from "../../protocol/sip/message.
 import { parseUri, uriParam } from "../../protocol/sip/uri.ts";
 import { lookupAddresses } from "../runtime/addresses.ts";
 import { connectTcp, listenTcp } from "../runtime/tcp.ts";
-import { openUdp } from "../runtime/udp.ts";
+import { isUdpPortClosed, openUdp } from "../runtime/udp.ts";
 import type { SipNetwork, SipTarget } from "./types.ts";
 
 export const systemNetwork: SipNetwork = {
-  openUdp, listenTcp, connectTcp, lookup: lookupAddresses,
+  openUdp, listenTcp, connectTcp, isUdpPortClosed, lookup: lookupAddresses,
 };
 
 const PORTS = { udp: 5060, tcp: 5060, tls: 5061 } as const satisfies Record<Transport, number>;

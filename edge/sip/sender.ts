@@ -18,6 +18,9 @@ import { within } from "./within.ts";
 /** RFC 3261 §18.1.1: a request above this goes over a transport with congestion control. */
 export const DATAGRAM_REQUEST_MAX_BYTES = 1300;
 
+/** An ICMP error comes within a round trip, or does not come at all: recorders are not far. */
+const PROBE_MS = 100;
+
 export interface SenderOptions {
   listeners: Listeners;
   connections: Connections;
@@ -117,9 +120,13 @@ export class Sender {
     try {
       return this.#depart(request, options, branch, await this.#open(hop, "tcp", options));
     } catch (error) {
-      // It went to TCP for its size alone: where nobody listens, UDP is better than nothing.
-      if (error instanceof TcpRefused) return small;
-      throw error;
+      // It went to TCP for its size alone: where nobody listens, UDP is better than nothing,
+      // unless nobody is there either: that is known now, and not after Timer B.
+      if (!(error instanceof TcpRefused)) throw error;
+      const { remoteAddress: address, remotePort: port } = flow;
+      const isClosed = await this.#options.network.isUdpPortClosed(address, port, PROBE_MS);
+      if (isClosed) throw new Error(`nobody listens at ${address}:${port} over TCP or UDP`);
+      return small;
     }
   }
 

@@ -6,7 +6,7 @@ import type {
 } from "../../protocol/sip/message.ts";
 import type { ConnectTcp, ListenTcp } from "../runtime/tcp.ts";
 import type { Clock, Log, Random } from "../runtime/types.ts";
-import type { OpenUdp } from "../runtime/udp.ts";
+import type { OpenUdp, ProbeUdp } from "../runtime/udp.ts";
 
 export interface ListenAddress {
   transport: Transport;
@@ -21,6 +21,7 @@ export interface SipNetwork {
   openUdp: OpenUdp;
   listenTcp: ListenTcp;
   connectTcp: ConnectTcp;
+  isUdpPortClosed: ProbeUdp;
   /** Addresses of a host name, the best first; rejects when there are none. */
   lookup(host: string): Promise<string[]>;
 }

@@ -76,6 +76,11 @@ export class FakeWire implements SipNetwork {
     return near;
   };
 
+  /** Says nothing of closed ports, as most of the Internet; those in `closedPorts` are. */
+  readonly closedPorts = new Set<string>();
+  readonly isUdpPortClosed: SipNetwork["isUdpPortClosed"] = async (address, port) =>
+    this.closedPorts.has(`${address}:${port}`);
+
   async lookup(host: string): Promise<string[]> {
     const addresses = this.names.get(host);
     if (addresses === undefined) throw codeError("ENOTFOUND");

@@ -7,6 +7,7 @@ import { buildRequest, buildResponse } from "../../../protocol/sip/build.ts";
 import { ackFor2xx, uacDialog } from "../../../protocol/sip/dialog.ts";
 import { header, topVia } from "../../../protocol/sip/header.ts";
 import type { SipRequest } from "../../../protocol/sip/message.ts";
+import { freePort } from "../../support/nats.ts";
 import { quietLog } from "../../support/quiet-log.ts";
 
 const open: UserAgent[] = [];
@@ -119,6 +120,13 @@ describe("user agents on real sockets", () => {
     };
     const event = await firstFinal(a, inviteTo(placeOf(b, "udp").port, "", 2000));
     expect(event).toMatchObject({ type: "response", response: { status: 486 } });
+  });
+
+  test("where nobody listens, a large request fails at once and not by Timer B", async () => {
+    const a = await agentOn("udp", "tcp");
+    const event = await firstFinal(a, inviteTo(await freePort(), "", 2000));
+    expect(event).toMatchObject({ type: "transport-error" });
+    expect(event.type === "transport-error" && event.reason).toContain("over TCP or UDP");
   });
 
   test("a large request that asks for TCP is not sent by UDP when TCP is refused", async () => {
