@@ -262,7 +262,7 @@ export function hangUp(context: SiprecContext, at: number): SiprecStep {
   });
 }
 
-/** A complete snapshot goes out in a re-INVITE: RFC 7866 §9.1, CONFORMANCE 0.8. */
+/** A complete snapshot goes out in a re-INVITE (RFC 7866 §9.1): few know UPDATE. */
 export function sendUpdate(context: SiprecContext, at: number): SiprecStep {
   const { dialog } = context;
   if (dialog === null) return {};

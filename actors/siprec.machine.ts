@@ -161,7 +161,7 @@ export const siprecMachine = setup({
               actions: { type: "perform", params: { step: (c, e) => nextTarget(c, e.at) } },
             },
             "siprec.stop": "cancelling",
-            // The INVITE can't be told twice: what it became is unknown (ARCHITECTURE section 4).
+            // The INVITE can't be told twice: what it became is unknown.
             restored: {
               target: "calling", reenter: true,
               actions: { type: "perform", params: { step: (c, e) => inviteAgain(c, e.at) } },

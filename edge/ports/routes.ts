@@ -109,7 +109,7 @@ export function numberTarget(
   };
 }
 
-/** TWILIO.md 5.3: only X- headers may be set, in less than 1024 characters. */
+/** As at Twilio: only X- headers may be set, in less than 1024 characters. */
 const URI_HEADERS_MAX_CHARS = 1024;
 const X_HEADER = /^x-[A-Za-z0-9-]{1,64}$/i;
 

@@ -98,7 +98,7 @@ describe("parseNameAddr", () => {
     expect(address("<sip:a@h>").display).toBeNull();
   });
 
-  test("D49: without brackets parameters are the header's, with them the URI's", () => {
+  test("RFC 3261 §20.10: parameters are the URI's only within brackets", () => {
     expect(address("sip:a@h;+sip.srs")).toEqual({
       display: null, uri: "sip:a@h", params: [["+sip.srs", null]],
     });

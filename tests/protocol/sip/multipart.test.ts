@@ -93,7 +93,7 @@ describe("parseMultipart", () => {
 });
 
 describe("serializeMultipart", () => {
-  test("A19: line ends everywhere, the boundary a token, the last one closed", () => {
+  test("RFC 2046 §5.1.1: line ends everywhere, the boundary a token, the last one closed", () => {
     const { contentType, body } = serializeMultipart([
       { headers: [{ name: "Content-Type", value: "application/sdp" }], body: encode("v=0\r\n") },
       { headers: [], body: encode("x") },

@@ -23,7 +23,7 @@ describe("serializeMessage", () => {
     expect(text(bytes)).toBe("SIP/2.0 180 \r\nContent-Length: 0\r\n\r\n");
   });
 
-  test("A20: Content-Length counts octets, whatever the message said, and once", () => {
+  test("RFC 3261 §20.14: Content-Length counts octets, once, whatever was said", () => {
     const body = new TextEncoder().encode("Žižek 😀");
     const wrong = { name: "Content-Length", value: "5" };
     const bytes = serializeMessage(request([wrong, { name: "To", value: "a" }, wrong], body));
