@@ -43,7 +43,7 @@ export interface ActiveOptions {
 }
 
 const MEDIA_WAIT_MS = 5_000;
-/** After the drain: for the BYEs of calls that had to be ended. */
+/** After the drain: for the BYEs of calls that had to be ended, and for the last callbacks. */
 const FAREWELL_MS = 3_000;
 const HTTP_GRACE_MS = 1_000;
 /** How long an ended call's subject is served: longer than a request may wait. */
@@ -198,12 +198,14 @@ export class ActiveControl {
     const { clock, log } = this.#options;
     this.#isDraining = true;
     log.info("control.draining", { calls: this.#host.size, for_ms: forMs });
-    await this.#emptyWithin(forMs);
+    await this.#within(forMs, this.#host.empty());
     for (const callSid of this.#host.callSids()) {
       this.#host.send(callSid, { type: "call.hangup", reason: "drain", at: clock.wallMs() });
     }
-    await this.#emptyWithin(FAREWELL_MS);
+    await this.#within(FAREWELL_MS, this.#host.empty());
     if (this.#host.size > 0) log.warn("control.calls-left", { calls: this.#host.size });
+    // The last callbacks; what can't be delivered now waits in the records.
+    await this.#within(FAREWELL_MS, this.#outbox.empty());
     await this.#close();
   }
 
@@ -224,10 +226,10 @@ export class ActiveControl {
     await this.#userAgent.stop();
   }
 
-  async #emptyWithin(ms: number): Promise<void> {
+  async #within(ms: number, done: Promise<void>): Promise<void> {
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = this.#options.clock.after(ms, resolve);
-    await Promise.race([this.#host.empty(), late]);
+    await Promise.race([done, late]);
     timer.cancel();
   }
 

@@ -22,6 +22,7 @@ export class Outbox {
   readonly #options: OutboxOptions;
   /** By SiprecSid. */
   readonly #queues = new Map<string, Queue>();
+  readonly #idle: (() => void)[] = [];
   #isStopped = false;
 
   constructor(options: OutboxOptions) {
@@ -44,6 +45,12 @@ export class Outbox {
   /** Callbacks that are not delivered yet. */
   waiting(): number {
     return [...this.#queues.values()].reduce((sum, { entries }) => sum + entries.length, 0);
+  }
+
+  /** Resolves when everything is delivered or given up. */
+  empty(): Promise<void> {
+    if (this.#queues.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
   }
 
   /** Lets go: what waits stays in the records, for the next process. */
@@ -76,5 +83,6 @@ export class Outbox {
     this.#queues.delete(entry.siprecSid);
     this.#options.settled(queue.callSid, entry);
     this.#start(queue.callSid, queue.accountSid, queue.entries.slice(1));
+    if (this.#queues.size === 0) this.#idle.splice(0).forEach((resolve) => resolve());
   }
 }
