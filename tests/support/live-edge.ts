@@ -208,29 +208,33 @@ export class LiveEdge {
     return srs;
   }
 
-  /** SIGTERM, and a look at what is left; then everything goes. */
-  stop(): Promise<EdgeEnd> {
-    this.#end ??= this.#stop();
+  /** SIGTERM, and a look at what is left; the phones and recorders stay. */
+  stopEdge(): Promise<EdgeEnd> {
+    this.#end ??= this.#stopEdge();
     return this.#end;
   }
 
-  async #stop(): Promise<EdgeEnd> {
-    const stopped = Promise.all(this.#tools.map((tool) => tool.stop()));
+  /** Everything goes. */
+  async stop(): Promise<EdgeEnd> {
+    const stopped = Promise.all(this.#tools.splice(0).map((tool) => tool.stop()));
     await Promise.race([stopped, Bun.sleep(TOOL_STOP_MS)]);
+    const end = await this.stopEdge();
+    await this.app.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+    return end;
+  }
+
+  async #stopEdge(): Promise<EdgeEnd> {
     await Promise.all(this.#links.map((link) => link.close()));
     this.#noteProcesses();
-    const child = this.#child;
     let code: number | null = null;
-    if (child !== null) {
-      child.kill("SIGTERM");
-      const exited = child.exited;
-      code = await Promise.race([exited, Bun.sleep(EXIT_MS).then(() => null)]);
+    if (this.#child !== null) {
+      this.#child.kill("SIGTERM");
+      code = await Promise.race([this.#child.exited, Bun.sleep(EXIT_MS).then(() => null)]);
     }
     const left = this.#processes.filter(isRunning);
     killNow(left);
     process.off("exit", this.#killAll);
-    await this.app.stop();
-    rmSync(this.folder, { recursive: true, force: true });
     return { code, left: left.map(({ pid }) => pid) };
   }
 
@@ -303,13 +307,13 @@ export class LiveEdge {
       "[edges]", "dublin = 1", "umatilla = 2", "ashburn = 3",
       "[http]", `listen = "127.0.0.1:${this.httpPort}"`,
       "[sip]", `listen = ["udp:127.0.0.1:${this.sipPort}", "tcp:127.0.0.1:${this.sipPort}"]`,
-      "[media]", `ports = [${first}, ${last}]`, `rest = "1s"`, media,
+      "[media]", `ports = [${first}, ${last}]`, `rest = "200ms"`, media,
       "[nats]", `listen = "127.0.0.1:${this.natsPort}"`,
       "[[accounts]]", `sid = "${ACCOUNT}"`, `auth_token = "${TOKEN}"`,
       // Strangers of the tests come from 127.0.0.2.
       ...trunk("udp", `sip:127.0.0.1:${this.callee.udp};transport=udp`, "+1555*"),
       ...trunk("tcp", `sip:127.0.0.1:${this.callee.tcp};transport=tcp`, "+1556*"),
-      ...[...numbers, { match: "*", method: "POST", path: "/voice" }].flatMap((number) => [
+      ...[...numbers, { match: "+1555*", method: "POST", path: "/voice" }].flatMap((number) => [
         "[[numbers]]", `match = "${number.match}"`, `account = "${ACCOUNT}"`,
         `voice_url = "${this.app.url}${number.path}"`, `voice_method = "${number.method}"`,
       ]),
