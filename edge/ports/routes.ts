@@ -3,7 +3,9 @@
 import { isIP } from "node:net";
 import { BlockList } from "node:net";
 import type { SipHeader } from "../../protocol/sip/message.ts";
-import { parseUri, type SipUri, uriParam, uriUser } from "../../protocol/sip/uri.ts";
+import {
+  escapeUser, parseUri, type SipUri, uriParam, uriUser,
+} from "../../protocol/sip/uri.ts";
 import type { NumberRoute, Trunk } from "../../schemas/config.ts";
 import type { Route, SendTarget } from "../../actors/ports.ts";
 
@@ -16,6 +18,7 @@ export class TrunkSources {
   }
 
   find(address: string): Trunk | null {
+    if (isIP(address) === 0) return null;
     const family = isIP(address) === 6 ? "ipv6" : "ipv4";
     return this.#trunks.find(({ list }) => list.check(address, family))?.trunk ?? null;
   }
@@ -99,7 +102,7 @@ export function numberTarget(
   return {
     ok: true,
     route: {
-      requestUri: `sip:${digits}@${host}${port}${transport}`,
+      requestUri: `sip:${escapeUser(digits)}@${host}${port}${transport}`,
       target: { transport: address.transport, host: address.host, port: address.port },
     },
     to: digits,
@@ -119,9 +122,10 @@ export function sipTarget(text: string): RouteResult {
   const mark = trimmed.indexOf("?");
   const parsed = parseUri(mark < 0 ? trimmed : trimmed.slice(0, mark));
   const invalid = (message: string): RouteResult => ({ ok: false, code: 13224, message });
-  if (!parsed.ok || parsed.uri.scheme === "tel") return invalid("Dial: Invalid SIP URI");
+  if (!parsed.ok) return invalid("Dial: Invalid SIP URI");
   const { uri } = parsed;
   if (uri.scheme === "sips") return invalid("Dial: sips: is not served by this version");
+  if (uri.scheme !== "sip") return invalid("Dial: Invalid SIP URI");
   const transport = transportOf(uri);
   if (transport === undefined) return invalid("Dial: the transport of the SIP URI is not served");
   const query = mark < 0 ? "" : trimmed.slice(mark + 1);
