@@ -39,13 +39,36 @@ export interface Departure {
 
 export class Sender {
   readonly #options: SenderOptions;
+  /** The last request of each Call-ID and Request-URI that is not on its way yet. */
+  readonly #preparing = new Map<string, Promise<Departure>>();
 
   constructor(options: SenderOptions) {
     this.#options = options;
   }
 
-  /** Finds the way, opens the stream, writes the Via. Rejects with a sentence; sends nothing. */
-  async prepare(request: SipRequest, options: SendOptions, branch: string): Promise<Departure> {
+  /**
+   * Finds the way, opens the stream, writes the Via. Rejects with a sentence; sends nothing.
+   * Requests of one dialog are ready in the order they were given: an ACK must not be overtaken
+   * by its BYE only because the way was looked for twice.
+   */
+  prepare(request: SipRequest, options: SendOptions, branch: string): Promise<Departure> {
+    const dialog = `${header(request, "Call-ID") ?? branch} ${request.uri}`;
+    const before = this.#preparing.get(dialog);
+    const own = this.#prepare(request, options, branch);
+    // Its own failure is told in its turn, and is nobody's surprise until then.
+    own.catch(() => undefined);
+    const inTurn = before === undefined ? own : before.then(() => own, () => own);
+    this.#preparing.set(dialog, inTurn);
+    const forget = (): void => {
+      if (this.#preparing.get(dialog) === inTurn) this.#preparing.delete(dialog);
+    };
+    inTurn.then(forget, forget);
+    return inTurn;
+  }
+
+  async #prepare(
+    request: SipRequest, options: SendOptions, branch: string,
+  ): Promise<Departure> {
     const flow = options.flow ?? options.target?.flow ?? null;
     const open = flow === null ? null : this.#reuse(flow);
     if (open !== null) return this.#depart(request, options, branch, open);

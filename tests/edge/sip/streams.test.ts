@@ -51,6 +51,23 @@ const answerAll = (agent: UserAgent, status: number): void => {
 };
 
 describe("streams", () => {
+  test("requests of one dialog leave in the order they were given", async () => {
+    const { agent, clock, wire } = stage();
+    const [a, b] = [await agent("192.0.2.1"), await agent(B)];
+    const order: string[] = [];
+    b.onRequest = ({ request: asked }) => void order.push(asked.method);
+    wire.slowPlaces.set(`${B}:5060`, 20);
+    // The first goes over TCP for its size, to a place that is slow to take the connection.
+    const uri = `sip:b@${B}`;
+    const large = { ...request("INFO", "one", uri), body: new Uint8Array(2_000) };
+    a.send(large, { owner: null }, () => {});
+    a.send(request("MESSAGE", "one", uri), { owner: null }, () => {});
+    a.sendAck(request("ACK", "one", uri), { owner: null });
+    await clock.advance(50);
+    expect(order).toEqual(["INFO", "MESSAGE", "ACK"]);
+    await Promise.all([a.stop(), b.stop()]);
+  });
+
   test("RFC 3261 §18: one connection serves all requests to a place", async () => {
     const { agent, clock, wire } = stage();
     const [a, b] = [await agent("192.0.2.1"), await agent(B)];
