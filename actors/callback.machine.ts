@@ -1,5 +1,5 @@
-// One status callback to deliver: tried until it is answered, refused, or too old
-// (docs/TWILIO.md, "Status callbacks"). It lives in the outbox of its call's record, not in the call.
+// One status callback to deliver: tried until it is answered, refused, or too old (docs/TWILIO.md,
+// "Status callbacks"). It lives in the outbox of its call's record, not in the call.
 import { assign, setup } from "xstate";
 import type { OutboxEntry } from "../schemas/call.ts";
 import { deadlinePort, deliverPort, type DeliveryResult } from "./ports.ts";
