@@ -20,13 +20,18 @@ export interface UdpOptions {
 /** Whether the system says, within that time, that nothing listens there (ICMP). */
 export type ProbeUdp = (address: string, port: number, waitMs: number) => Promise<boolean>;
 
+const LAST_LOOK_MS = 10;
+
 /** Four octets that SIP peers take for a keepalive (RFC 5626 §4.4.1). */
 const KEEPALIVE = new Uint8Array([0x0d, 0x0a, 0x0d, 0x0a]);
 
 /** On a connected socket of its own: only there does an ICMP error name its peer. */
 export const isUdpPortClosed: ProbeUdp = async (address, port, waitMs) => {
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(false), waitMs);
+  // After a stall the timer is due before the socket was looked at: it gets one more turn.
+  let timer = setTimeout(() => {
+    timer = setTimeout(() => resolve(false), LAST_LOOK_MS);
+  }, waitMs);
   const socket = await Bun.udpSocket({
     connect: { hostname: address, port },
     socket: { data: () => resolve(false), error: () => resolve(true) },
