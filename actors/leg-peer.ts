@@ -57,6 +57,8 @@ function acknowledged(
   context: CallContext, ack: SipRequest, isClosing: boolean, at: number,
 ): CallStep {
   const { leg } = context;
+  // There is no 2xx that it could acknowledge.
+  if (!leg.answered) return {};
   const text = sdpOf(ack);
   const read = leg.offering && text !== null ? readAnswer(leg.sdp?.text ?? "", text) : null;
   const acked: Leg = {
