@@ -11,7 +11,7 @@ import type { PhoneCall } from "../../edge/tools/phone-call.ts";
 import { eventually } from "../support/eventually.ts";
 import { ACCOUNT, LiveEdge, recorded } from "../support/live-edge.ts";
 import { has, needs } from "../support/needs.ts";
-import { identityOf, isBound, openFiles } from "../support/processes.ts";
+import { boundPorts, identityOf, isBound, openFiles } from "../support/processes.ts";
 
 const liveTest = needs("nats-server");
 const MAIN = join(import.meta.dir, "..", "..", "edge", "main.ts");
@@ -61,8 +61,7 @@ async function callUp(verbs = "<Dial>+15559999</Dial>") {
 
 const mediaPortsBound = (): number[] => {
   const { first, last } = edge.mediaPorts;
-  return Array.from({ length: last - first + 1 }, (_, i) => first + i)
-    .filter((port) => isBound("udp", port));
+  return [...boundPorts("udp")].filter((port) => port >= first && port <= last);
 };
 
 describe("endings", () => {

@@ -50,13 +50,16 @@ export function killNow(identities: readonly ProcessIdentity[]): void {
   for (const one of identities) if (isRunning(one)) sendSignal(one.pid, "SIGKILL");
 }
 
-/** Is that local port bound? From the kernel's own table, without touching it. */
-export function isBound(kind: "udp" | "tcp", port: number): boolean {
-  const hex = port.toString(16).toUpperCase().padStart(4, "0");
-  const rows = readFileSync(`/proc/net/${kind}`, "utf8").split("\n").slice(1);
-  return rows.some((row) => {
-    const [, local = "", , state] = row.trim().split(/\s+/);
-    return local.endsWith(`:${hex}`) && (kind === "udp" || state === TCP_LISTEN);
-  });
-}
 const TCP_LISTEN = "0A";
+
+/** Local ports that are bound, from the kernel's own table, without touching them. */
+export function boundPorts(kind: "udp" | "tcp"): Set<number> {
+  const rows = readFileSync(`/proc/net/${kind}`, "utf8").split("\n").slice(1);
+  return new Set(rows.flatMap((row) => {
+    const [, local = "", , state] = row.trim().split(/\s+/);
+    const isOpen = local !== "" && (kind === "udp" || state === TCP_LISTEN);
+    return isOpen ? [Number.parseInt(local.slice(local.indexOf(":") + 1), 16)] : [];
+  }));
+}
+
+export const isBound = (kind: "udp" | "tcp", port: number): boolean => boundPorts(kind).has(port);
