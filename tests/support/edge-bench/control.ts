@@ -107,17 +107,7 @@ export class BenchControl {
       },
       prepare,
     });
-    this.outbox = new Outbox({
-      machine: providedCallback({
-        clock, authToken,
-        sender: { deliverCallback: (request) => this.#living(() => app.deliverCallback(request)) },
-      }),
-      settled: (callSid, entry) => this.host.settled(callSid, entry),
-      alert: (accountSid, entry, fault) => world.alert({
-        level: "error", ...fault, accountSid, callSid: entry.params["CallSid"] ?? "",
-        siprecSid: entry.siprecSid, at: clock.wallMs(),
-      }),
-    });
+    this.outbox = this.#openOutbox(authToken);
     this.host = this.#openHost(machine, apply);
     this.service = new CallService({
       host: this.host, prepare, clock, stored: (callSid) => world.store.stored(callSid),
@@ -132,6 +122,22 @@ export class BenchControl {
         ...shared, log, sources: new TrunkSources(world.trunks), numbers: world.numbers, respond,
         mediaProcess: () => "0",
         ignore: (transactionId) => this.userAgent.ignore(transactionId),
+      }),
+    });
+  }
+
+  #openOutbox(authToken: () => string): Outbox {
+    const { app, alert } = this.#world;
+    const clock = this.#clock;
+    return new Outbox({
+      machine: providedCallback({
+        clock, authToken,
+        sender: { deliverCallback: (request) => this.#living(() => app.deliverCallback(request)) },
+      }),
+      settled: (callSid, entry) => this.host.settled(callSid, entry),
+      alert: (accountSid, entry, fault) => alert({
+        level: "error", ...fault, accountSid, callSid: entry.params["CallSid"] ?? "",
+        siprecSid: entry.siprecSid, at: clock.wallMs(),
       }),
     });
   }
