@@ -113,6 +113,7 @@ export function dial(
       timeoutMs: event.timeoutMs,
       from: context.from,
       maxForwards: context.maxForwards - 1,
+      codecs: context.codecs,
       at: event.at,
     }],
     media: context.leg.answered,

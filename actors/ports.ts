@@ -100,6 +100,8 @@ export type CallsCommand =
     /** Of the call that dials: its From serves as caller id, its hops and group are inherited. */
     from: string;
     maxForwards: number;
+    /** What the child may use so that the two can be joined. */
+    codecs: string[];
     at: number;
   }
   | { type: "call.tell"; callSid: string; event: RelationEvent };

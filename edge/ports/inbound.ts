@@ -2,6 +2,7 @@
 // what is answered at once (RFC 3261 §8.2, §11.2).
 import type { CallInput } from "../../actors/call-types.ts";
 import { LEG_ALLOW } from "../../actors/leg.ts";
+import { joinableCodecs } from "../../protocol/sdp/codec.ts";
 import { answerLeg } from "../../protocol/sdp/leg.ts";
 import { buildResponse } from "../../protocol/sip/build.ts";
 import { uasDialog } from "../../protocol/sip/dialog.ts";
@@ -133,7 +134,10 @@ export class Inbound {
     }
     const process = mediaProcess();
     if (process === null) return this.#answer(request, transactionId, 503);
-    this.#start({ request, flow, transactionId }, { uri: uri.uri, route, trunk, offer, process });
+    const codecs = joinableCodecs(this.#options.codecs, probe?.codec.name ?? null);
+    this.#start({ request, flow, transactionId }, {
+      uri: uri.uri, route, trunk, offer, process, codecs,
+    });
   }
 
   /** Would this offer do? Asked before anything is made for the call. */
@@ -148,11 +152,12 @@ export class Inbound {
     incoming: Incoming & { transactionId: string },
     found: {
       uri: SipUri; route: NumberRoute; trunk: Trunk; offer: string | null; process: string;
+      codecs: string[];
     },
   ): void {
-    const { random, clock, edgeNumber, sipHost, codecs, mediaTimeoutMs } = this.#options;
+    const { random, clock, edgeNumber, sipHost, mediaTimeoutMs } = this.#options;
     const { request, flow, transactionId } = incoming;
-    const { route, offer } = found;
+    const { route, offer, codecs } = found;
     const callSid = callSidOf(edgeNumber, random(15));
     const tag = mintIdentity({ callSid, siprecSid: null, ordinal: 0 }, random(8));
     this.#options.limits.take(found.trunk, callSid);

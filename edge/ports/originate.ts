@@ -14,7 +14,6 @@ export interface OriginateOptions {
   random: Random;
   edgeNumber: number;
   sipHost: string;
-  codecs: string[];
   mediaTimeoutMs: number;
   trunks: readonly Trunk[];
   limits: TrunkLimits;
@@ -49,7 +48,7 @@ export function originate(
     at: clock.wallMs(),
     sipHost: options.sipHost,
     seed: Array.from(random(16), (byte) => byte.toString(16).padStart(2, "0")).join(""),
-    codecs: options.codecs,
+    codecs: command.codecs,
     mediaTimeoutMs: options.mediaTimeoutMs,
     mediaProcess: parent.mediaProcess,
     ringTimeoutMs: command.timeoutMs,

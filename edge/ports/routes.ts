@@ -114,7 +114,7 @@ export function numberTarget(
 
 /** As at Twilio: only X- headers may be set, in less than 1024 characters. */
 const URI_HEADERS_MAX_CHARS = 1024;
-const X_HEADER = /^x-[A-Za-z0-9-]{1,64}$/i;
+const X_HEADER = /^x-(?!twilio-)[A-Za-z0-9-]{1,64}$/i;
 
 /** `<Dial><Sip>`: a SIP URI, with headers of the app's own after `?`. */
 export function sipTarget(text: string): RouteResult {

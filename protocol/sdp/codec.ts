@@ -67,6 +67,19 @@ export function codecsNamed(names: readonly string[]): Codec[] {
   return codecs;
 }
 
+const G711 = ["PCMU", "PCMA"];
+
+/**
+ * What a call may use so that every leg of it can be joined to every other: G.711 in both laws,
+ * between which a table translates, or exactly the codec that its first leg has chosen. `chosen`
+ * null: it offered nothing, and takes G.711 where that is configured.
+ */
+export function joinableCodecs(configured: readonly string[], chosen: string | null): string[] {
+  if (chosen !== null && !G711.includes(chosen)) return [chosen];
+  const laws = configured.filter((name) => G711.includes(name));
+  return laws.length > 0 ? laws : [...configured];
+}
+
 /** telephone-event in each clock of these codecs. */
 export function eventsFor(codecs: readonly Codec[]): Codec[] {
   const clocks = new Set(codecs.map((codec) => codec.clockRate));
