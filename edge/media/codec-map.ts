@@ -70,3 +70,35 @@ function sameCodec(a: Codec, b: Codec): boolean {
   return a.name.toUpperCase() === b.name.toUpperCase() && a.clockRate === b.clockRate
     && a.channels === b.channels;
 }
+
+/** Negotiations of different contents that are remembered. */
+const SHARED_MAX = 1024;
+
+/**
+ * One table for all legs that negotiated the same, which is nearly all of them: it stays in the
+ * cache, where a thousand equal ones would not. What is shared must not be written to.
+ */
+export class SharedMaps {
+  readonly #tables = new Map<string, Int16Array | Int32Array | Uint8Array>();
+
+  map(map: CodecMap): CodecMap {
+    return this.#shared(`m${map}`, map);
+  }
+
+  clocks(clocks: Int32Array): Int32Array {
+    return this.#shared(`c${clocks}`, clocks);
+  }
+
+  uses(uses: Uint8Array): Uint8Array {
+    return this.#shared(`u${uses}`, uses);
+  }
+
+  #shared<Table extends Int16Array | Int32Array | Uint8Array>(key: string, table: Table): Table {
+    const known = this.#tables.get(key);
+    // The key begins with the kind of table.
+    if (known !== undefined) return known as Table;
+    if (this.#tables.size >= SHARED_MAX) this.#tables.clear();
+    this.#tables.set(key, table);
+    return table;
+  }
+}

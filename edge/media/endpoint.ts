@@ -1,13 +1,16 @@
 // An endpoint: the RTP and RTCP sockets of one leg. Each packet of the call goes through
-// `#receiveRtp`: checked, counted, relayed to whom hears this leg, copied to its fork streams.
-import { payloadEnd, payloadStart, sequence, ssrc, timestamp } from "../../protocol/rtp/packet.ts";
+// `receive`: checked, counted, relayed to whom hears this leg, copied to its fork streams.
+import { payloadEnd, payloadStart, RTP_HEADER_BYTES, sequence, ssrc, timestamp }
+  from "../../protocol/rtp/packet.ts";
 import { ReceivedCounters } from "../../protocol/rtp/counters.ts";
 import { translate } from "../../protocol/rtp/g711.ts";
 import { decodeRtcp } from "../../protocol/rtp/rtcp.ts";
 import { DigitDetector } from "../../protocol/rtp/telephone-event.ts";
 import type { MediaOrder, MediaRemote, StreamCounters } from "../../schemas/media.ts";
+import type { MediaSocket } from "../runtime/media-socket.ts";
+import type { Clock } from "../runtime/types.ts";
 import {
-  type CodecMap, entryType, isComfortNoise, PAYLOAD_TYPES, PLAIN_BELOW, tableOf,
+  type CodecMap, entryType, isComfortNoise, NOT_MAPPED, PAYLOAD_TYPES, PLAIN_BELOW, tableOf,
 } from "./codec-map.ts";
 import {
   closePair, type MediaEnvironment, mediaPort, openPair, type SocketPair, wallOf,
@@ -28,71 +31,98 @@ export const UNEXPECTED = 0;
 export const AUDIO = 1;
 export const EVENT = 2;
 
+/** A leg that hears this one, and the next. */
+export interface Path {
+  endpoint: Endpoint;
+  map: CodecMap;
+  next: Path | null;
+}
+
 /** Where the packets of an endpoint go: compiled when anything changes, read for each packet. */
 export interface Route {
   /** UNEXPECTED, AUDIO or EVENT, by payload type. */
   uses: Uint8Array;
-  listeners: { endpoint: Endpoint; map: CodecMap }[];
+  paths: Path | null;
+  taps: Tap | null;
   /** Who gets its RTCP: also those that hear nothing at the moment. */
   controlListeners: Endpoint[];
-  taps: Tap[];
 }
 
 export const NO_ROUTE: Route = {
-  uses: new Uint8Array(PAYLOAD_TYPES), listeners: [], controlListeners: [], taps: [],
+  uses: new Uint8Array(PAYLOAD_TYPES), paths: null, taps: null, controlListeners: [],
 };
 
 export type EndpointOrder = NonNullable<MediaOrder["endpoint"]>;
 
 export class Endpoint {
-  readonly callSid: string;
-  readonly port: number;
-  readonly generator: Generator;
-  remote: MediaRemote | null = null;
-  hears: EndpointOrder["hears"] = { kind: "nothing" };
-  route: Route = NO_ROUTE;
-  /** SDP lets us send audio, and there is somewhere to send it to. */
-  canSend = false;
-  /** Any RTP or RTCP of this leg. */
-  heardAtMs: number;
-  readonly #env: MediaEnvironment;
-  readonly #pair: SocketPair;
+  // What a packet needs stands first, side by side in memory: with a thousand legs its cost is
+  // that of the cache lines it touches.
+  readonly #clock: Clock;
+  #uses = NO_ROUTE.uses;
   readonly #latch = new Latch();
-  readonly #digits = new DigitDetector();
   readonly #received = new ReceivedCounters();
-  #rtcpAddress = "";
-  #rtcpPort = 0;
+  #paths: Path | null = null;
+  #taps: Tap | null = null;
   #canReceive = false;
   #rtpBudget = RTP_PACKETS_PER_S_MAX;
-  #rtcpBudget = RTCP_PACKETS_PER_S_MAX;
-  #timeoutMs = 0;
-  #expectsSinceMs = 0;
+  #rtp: MediaSocket | null = null;
   #fillAtMs = Number.NEGATIVE_INFINITY;
   #sentPackets = 0;
   #sentBytes = 0;
+  #sentLastAtMs = -1;
+
+  readonly callSid: string;
+  readonly generator: Generator;
+  remote: MediaRemote | null = null;
+  hears: EndpointOrder["hears"] = { kind: "nothing" };
+  /** SDP lets us send audio, and there is somewhere to send it to. */
+  canSend = false;
+  readonly #env: MediaEnvironment;
+  #pair: SocketPair | null = null;
+  readonly #digits = new DigitDetector();
+  #controlListeners: Endpoint[] = [];
+  #rtcpAddress = "";
+  #rtcpPort = 0;
+  #rtcpBudget = RTCP_PACKETS_PER_S_MAX;
+  /** RTCP, or RTP of a kind that is not counted as received. */
+  #signOfLifeAtMs: number;
+  #timeoutMs = 0;
+  #expectsSinceMs = 0;
   #sentDropped = 0;
   #sentFirstAtMs = -1;
-  #sentLastAtMs = -1;
 
   /** Takes a pair of ports; null: none can be lent. */
   static async open(env: MediaEnvironment, callSid: string): Promise<Endpoint | null> {
-    let endpoint: Endpoint | null = null;
+    const endpoint = new Endpoint(env, callSid);
     const pair = await openPair(env, {
-      onRtp: (p, port, address) => endpoint?.receiveRtp(p, port, address),
-      onRtcp: (p, port, address) => endpoint?.receiveRtcp(p, port, address),
+      rtp: endpoint,
+      rtcp: { receive: (p, port, address) => endpoint.#receiveRtcp(p, port, address) },
       onError: () => undefined,
     });
-    if (pair !== null) endpoint = new Endpoint(env, callSid, pair);
+    if (pair === null) return null;
+    endpoint.#pair = pair;
+    endpoint.#rtp = pair.rtp;
     return endpoint;
   }
 
-  private constructor(env: MediaEnvironment, callSid: string, pair: SocketPair) {
+  private constructor(env: MediaEnvironment, callSid: string) {
     this.#env = env;
+    this.#clock = env.clock;
     this.callSid = callSid;
-    this.#pair = pair;
-    this.port = pair.port;
     this.generator = new Generator(env);
-    this.heardAtMs = env.clock.monotonicMs();
+    this.#signOfLifeAtMs = env.clock.monotonicMs();
+  }
+
+  /** Any RTP or RTCP of this leg. */
+  get heardAtMs(): number {
+    return Math.max(this.#signOfLifeAtMs, this.#received.lastAtMs);
+  }
+
+  connect(route: Route): void {
+    this.#uses = route.uses;
+    this.#paths = route.paths;
+    this.#taps = route.taps;
+    this.#controlListeners = route.controlListeners;
   }
 
   /** What SDP says now, and whom the leg hears. */
@@ -113,11 +143,15 @@ export class Endpoint {
     this.#timeoutMs = order.timeoutMs;
   }
 
+  /** Nobody speaks to the leg, so it is on us to. */
+  isUnheard(nowMs: number): boolean {
+    const { kind } = this.hears;
+    return this.canSend && kind !== "nothing" && (kind !== "call" || nowMs >= this.#fillAtMs);
+  }
+
   /** A packet of 20 ms for a leg that hears nobody. */
   generate(tick: number, nowMs: number): void {
-    const { kind } = this.hears;
-    if (!this.canSend || kind === "nothing" || (kind === "call" && nowMs < this.#fillAtMs)) return;
-    const packet = this.generator.next(tick, kind === "ringback");
+    const packet = this.generator.next(tick, this.hears.kind === "ringback");
     if (packet === null || !this.#send(packet, nowMs)) return;
     this.generator.fork(packet, nowMs);
   }
@@ -143,7 +177,7 @@ export class Endpoint {
     const { clock } = this.#env;
     const received = this.#received;
     return {
-      port: mediaPort(this.#env, this.port),
+      port: mediaPort(this.#env, this.#pair?.port ?? 0),
       received: {
         packets: received.packets, bytes: received.bytes, lost: received.lost,
         late: received.late, dropped: received.dropped,
@@ -158,25 +192,26 @@ export class Endpoint {
   }
 
   close(): void {
-    this.route = NO_ROUTE;
+    this.connect(NO_ROUTE);
     this.canSend = false;
-    closePair(this.#env, this.#pair);
+    this.#rtp = null;
+    if (this.#pair !== null) closePair(this.#env, this.#pair);
+    this.#pair = null;
   }
 
-  /** The path of every packet: nothing is allocated, nothing is logged. */
-  receiveRtp(p: Uint8Array, port: number, address: string): void {
+  /** The path of every RTP packet: nothing is allocated, nothing is logged. */
+  receive(p: Uint8Array, port: number, address: string): void {
     const start = payloadStart(p);
     const received = this.#received;
-    const route = this.route;
     const type = (p[1] ?? 0) & 0x7f;
-    const use = route.uses[type] ?? UNEXPECTED;
+    const use = this.#uses[type] ?? UNEXPECTED;
     const latch = this.#latch;
-    const home = latch.locked && port === latch.port && address === latch.address;
+    const home = port === latch.port && latch.locked && address === latch.address;
     if (start < 0 || (use === UNEXPECTED && !home)) {
       received.dropped += 1;
       return;
     }
-    const nowMs = this.#env.clock.monotonicMs();
+    const nowMs = this.#clock.monotonicMs();
     const source = ssrc(p);
     if (!home && !this.#admits(address, port, source, nowMs)) {
       received.dropped += 1;
@@ -190,25 +225,26 @@ export class Endpoint {
     const marked = ((p[1] ?? 0) & 0x80) !== 0;
     const inSequence = sequence(p);
     const inTimestamp = timestamp(p);
-    this.heardAtMs = nowMs;
-    if (use === UNEXPECTED || !this.#canReceive) {
-      received.dropped += 1;
-    } else {
+    const taken = use !== UNEXPECTED && this.#canReceive;
+    if (taken) {
       received.accept(source, inSequence, p.length - start, nowMs);
-      for (const listener of route.listeners) {
-        listener.endpoint.#relay(p, start, listener.map[type] ?? -1, nowMs);
+      for (let path = this.#paths; path !== null; path = path.next) {
+        path.endpoint.#relay(p, start, path.map[type] ?? NOT_MAPPED, nowMs);
       }
       if (use === EVENT) this.#detect(inTimestamp, p.subarray(start, payloadEnd(p)));
+    } else {
+      received.dropped += 1;
+      this.#signOfLifeAtMs = nowMs;
     }
     // Also what is not taken: its number must not look like a loss at the recorder.
-    for (const tap of route.taps) {
-      tap.fork.forward(tap, p, start, this.#canReceive ? type : PAYLOAD_TYPES, marked, inSequence,
+    for (let tap = this.#taps; tap !== null; tap = tap.next) {
+      tap.fork.forward(tap, p, start, taken ? type : PAYLOAD_TYPES, marked, inSequence,
         inTimestamp, source, nowMs);
     }
   }
 
   /** Relayed as it is to the other party (RFC 3550 §7.2), when it comes from this leg's peer. */
-  receiveRtcp(bytes: Uint8Array, port: number, address: string): void {
+  #receiveRtcp(bytes: Uint8Array, port: number, address: string): void {
     const signalled = this.remote?.rtcp?.address ?? null;
     this.#rtcpBudget -= 1;
     if (this.#rtcpBudget < 0 || !this.#latch.admitsControl(address, signalled)
@@ -216,10 +252,10 @@ export class Endpoint {
       this.#received.dropped += 1;
       return;
     }
-    this.heardAtMs = this.#env.clock.monotonicMs();
+    this.#signOfLifeAtMs = this.#clock.monotonicMs();
     this.#rtcpAddress = address;
     this.#rtcpPort = port;
-    for (const listener of this.route.controlListeners) listener.#sendRtcp(bytes);
+    for (const listener of this.#controlListeners) listener.#sendRtcp(bytes);
   }
 
   #relay(p: Uint8Array, start: number, entry: number, nowMs: number): void {
@@ -243,7 +279,7 @@ export class Endpoint {
     const { address, port } = this.#latch;
     let sent = false;
     try {
-      sent = this.#pair.rtp.send(p, port, address);
+      sent = this.#rtp?.send(p, port, address) ?? false;
     } catch {
       // The error belongs to an earlier datagram (an ICMP answer): this one goes out when repeated.
       sent = this.#sendAgain(p, port, address);
@@ -252,16 +288,16 @@ export class Endpoint {
       this.#sentDropped += 1;
       return false;
     }
+    if (this.#sentPackets === 0) this.#sentFirstAtMs = nowMs;
     this.#sentPackets += 1;
-    this.#sentBytes += p.length - 12;
+    this.#sentBytes += p.length - RTP_HEADER_BYTES;
     this.#sentLastAtMs = nowMs;
-    if (this.#sentFirstAtMs < 0) this.#sentFirstAtMs = nowMs;
     return true;
   }
 
   #sendAgain(p: Uint8Array, port: number, address: string): boolean {
     try {
-      return this.#pair.rtp.send(p, port, address);
+      return this.#rtp?.send(p, port, address) ?? false;
     } catch {
       return false; // Counted as dropped by the caller.
     }
@@ -271,7 +307,7 @@ export class Endpoint {
     if (this.#rtcpPort === 0 || this.remote?.rtp === null) return;
     for (let attempt = 0; attempt < 2; attempt += 1) {
       try {
-        this.#pair.rtcp.send(bytes, this.#rtcpPort, this.#rtcpAddress);
+        this.#pair?.rtcp.send(bytes, this.#rtcpPort, this.#rtcpAddress);
         return;
       } catch {
         // As with RTP: the error is an earlier datagram's, so once more.

@@ -1,6 +1,6 @@
 // What endpoints and fork streams of one media process share.
 import type { MediaFact, MediaPort } from "../../schemas/media.ts";
-import { isPortTaken, type Datagram, type MediaSocket, type MediaSockets }
+import { isPortTaken, type DatagramReceiver, type MediaSocket, type MediaSockets }
   from "../runtime/media-socket.ts";
 import type { Clock, Log, Random } from "../runtime/types.ts";
 import type { PortPool } from "./ports.ts";
@@ -27,22 +27,22 @@ export interface SocketPair {
   rtcp: MediaSocket;
 }
 
-export interface PairListener {
-  onRtp: Datagram;
-  onRtcp: Datagram;
+export interface PairReceiver {
+  rtp: DatagramReceiver;
+  rtcp: DatagramReceiver;
   onError: () => void;
 }
 
 /** Two bound sockets on a lent pair; null: no pair can be lent. */
-export async function openPair(env: MediaEnvironment, on: PairListener,
+export async function openPair(env: MediaEnvironment, to: PairReceiver,
 ): Promise<SocketPair | null> {
   for (let attempt = 0; attempt < PORT_ATTEMPTS_MAX; attempt += 1) {
     const port = env.ports.lend();
     if (port === null) return null;
     let rtp: MediaSocket | null = null;
     try {
-      rtp = await env.sockets.open(env.address, port, on.onRtp, on.onError);
-      const rtcp = await env.sockets.open(env.address, port + 1, on.onRtcp, on.onError);
+      rtp = await env.sockets.open(env.address, port, to.rtp, to.onError);
+      const rtcp = await env.sockets.open(env.address, port + 1, to.rtcp, to.onError);
       return { port, rtp, rtcp };
     } catch (error) {
       rtp?.close();

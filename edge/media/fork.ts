@@ -18,35 +18,39 @@ const STALLED_AFTER_S = 5;
 /** A peer that reflects our packets collides with every new SSRC as well (RFC 3550 §8.2). */
 const COLLISION_REST_MS = 60_000;
 
-/** How the packets of one source go into one fork stream. */
+/** How the packets of one source go into one fork stream, and into the next one. */
 export interface Tap {
   fork: ForkStream;
   map: CodecMap;
   clocks: Int32Array;
+  next: Tap | null;
 }
 
 export type ForkDestination = NonNullable<ForkOrder["destination"]>;
 
-interface Connected {
-  rtp: ConnectedMediaSocket;
-  rtcp: ConnectedMediaSocket;
-}
-
 export class ForkStream {
+  // What a packet needs stands first, side by side in memory.
+  /** Packets can be sent. */
+  active = false;
+  #timeline: ForkTimeline;
+  /** Connected to the destination; null: the pair is only held. */
+  #rtp: ConnectedMediaSocket | null = null;
+  /** Of the present SSRC, as its sender reports say. */
+  #packets = 0;
+  #bytes = 0;
+  #lastAtMs = -1;
   readonly id: string;
   readonly track: ForkOrder["track"];
   destination: ForkDestination | null = null;
-  /** Packets can be sent. */
-  active = false;
   readonly #env: MediaEnvironment;
   readonly #callSid: string;
   readonly #port: number;
   readonly #held: SocketPair;
-  #connected: Connected | null = null;
-  #timeline: ForkTimeline;
+  #rtcp: ConnectedMediaSocket | null = null;
   readonly #reports: ForkReports;
-  #packets = 0;
-  #bytes = 0;
+  /** Of the SSRCs before. */
+  #packetsBefore = 0;
+  #bytesBefore = 0;
   #late = 0;
   #dropped = 0;
   #lostBefore = 0;
@@ -54,10 +58,6 @@ export class ForkStream {
   #errorsBefore = 0;
   #stalledS = 0;
   #firstAtMs = -1;
-  #lastAtMs = -1;
-  /** Of the present SSRC, for sender reports. */
-  #ssrcPackets = 0;
-  #ssrcBytes = 0;
   #reported = false;
   #collidedAtMs = Number.NEGATIVE_INFINITY;
   #closed = false;
@@ -66,7 +66,8 @@ export class ForkStream {
   static async open(env: MediaEnvironment, callSid: string, order: ForkOrder,
   ): Promise<ForkStream | null> {
     const nothing = (): void => undefined;
-    const held = await openPair(env, { onRtp: nothing, onRtcp: nothing, onError: nothing });
+    const deaf = { receive: nothing };
+    const held = await openPair(env, { rtp: deaf, rtcp: deaf, onError: nothing });
     return held === null ? null : new ForkStream(env, callSid, order, held);
   }
 
@@ -86,7 +87,7 @@ export class ForkStream {
 
   /** Where to send from now on; null: pause, and keep the ports. */
   async point(destination: ForkDestination | null): Promise<void> {
-    const same = this.#connected !== null
+    const same = this.#rtp !== null
       && JSON.stringify(destination) === JSON.stringify(this.destination);
     if (same) return;
     this.active = false;
@@ -97,7 +98,7 @@ export class ForkStream {
       return;
     }
     await this.#connect(destination);
-    if (this.#connected === null) return;
+    if (this.#rtp === null) return;
     this.active = true;
     this.#reports.start(this.#env.clock.monotonicMs());
   }
@@ -130,7 +131,7 @@ export class ForkStream {
     this.#send(out, nowMs);
   }
 
-  /** Every 20 ms or so. */
+  /** Several times a second. */
   tick(nowMs: number): void {
     if (this.active && this.#reports.isDue(nowMs)) this.#sendReport(null);
   }
@@ -149,8 +150,8 @@ export class ForkStream {
     return {
       id: this.id, port: mediaPort(this.#env, this.#port), ssrc: this.#timeline.ssrc,
       counters: {
-        packets: this.#packets, bytes: this.#bytes, late: this.#late, dropped: this.#dropped,
-        lost: this.#lostBefore + this.#lostOfTimeline(),
+        packets: this.#packetsBefore + this.#packets, bytes: this.#bytesBefore + this.#bytes,
+        late: this.#late, dropped: this.#dropped, lost: this.#lostBefore + this.#lostOfTimeline(),
         firstAt: wallOf(clock, this.#firstAtMs), lastAt: wallOf(clock, this.#lastAtMs),
       },
       errors: this.#errors, remote: this.#reports.remote,
@@ -161,16 +162,18 @@ export class ForkStream {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#connected !== null) this.#sendBye("stream ended");
+    if (this.#rtp !== null) this.#sendBye("stream ended");
     this.active = false;
-    const { rtp, rtcp } = this.#connected ?? this.#held;
-    closePair(this.#env, { port: this.#port, rtp, rtcp });
+    const { rtp, rtcp } = this.#held;
+    closePair(this.#env, {
+      port: this.#port, rtp: this.#rtp ?? rtp, rtcp: this.#rtcp ?? rtcp,
+    });
   }
 
   #send(out: Uint8Array, nowMs: number): void {
     let sent = false;
     try {
-      sent = this.#connected?.rtp.send(out) ?? false;
+      sent = this.#rtp?.send(out) ?? false;
     } catch {
       // Counted below: what goes wrong towards a recorder must not reach the call.
     }
@@ -178,32 +181,29 @@ export class ForkStream {
       this.#errors += 1;
       return;
     }
-    const octets = out.length - RTP_HEADER_BYTES;
+    if (this.#packets === 0 && this.#firstAtMs < 0) this.#firstAtMs = nowMs;
     this.#packets += 1;
-    this.#bytes += octets;
-    this.#ssrcPackets += 1;
-    this.#ssrcBytes += octets;
+    this.#bytes += out.length - RTP_HEADER_BYTES;
     this.#lastAtMs = nowMs;
-    if (this.#firstAtMs < 0) this.#firstAtMs = nowMs;
   }
 
   #sendReport(bye: string | null): void {
     const nowMs = this.#env.clock.monotonicMs();
     const info = {
       wallMs: this.#env.clock.wallMs(), rtpTimestamp: this.#timeline.timestampAt(nowMs),
-      packets: this.#ssrcPackets, octets: this.#ssrcBytes,
+      packets: this.#packets, octets: this.#bytes,
     };
     const bytes = this.#reports.compose(this.#timeline.ssrc, info, nowMs, bye);
     this.#reported = true;
     try {
-      this.#connected?.rtcp.send(bytes);
+      this.#rtcp?.send(bytes);
     } catch {
       this.#errors += 1;
     }
   }
 
   #sendBye(reason: string): void {
-    if (this.#reported || this.#ssrcPackets > 0) this.#sendReport(reason);
+    if (this.#reported || this.#packets > 0) this.#sendReport(reason);
   }
 
   /** Another SSRC (RFC 3550 §8.2; RFC 7160 for another clock): BYE for the one before. */
@@ -211,8 +211,10 @@ export class ForkStream {
     this.#sendBye(reason);
     this.#lostBefore += this.#lostOfTimeline();
     this.#timeline = this.#newTimeline(clockRate);
-    this.#ssrcPackets = 0;
-    this.#ssrcBytes = 0;
+    this.#packetsBefore += this.#packets;
+    this.#bytesBefore += this.#bytes;
+    this.#packets = 0;
+    this.#bytes = 0;
     this.#reported = false;
   }
 
@@ -226,35 +228,34 @@ export class ForkStream {
   }
 
   #lostOfTimeline(): number {
-    return Math.max(0, this.#timeline.span - this.#ssrcPackets);
+    return Math.max(0, this.#timeline.span - this.#packets);
   }
 
   async #connect(destination: ForkDestination): Promise<void> {
     const { sockets, address, log } = this.#env;
-    const before = this.#connected ?? this.#held;
-    this.#connected = null;
-    before.rtp.close();
-    before.rtcp.close();
+    this.#disconnect();
+    this.#held.rtp.close();
+    this.#held.rtcp.close();
     const onError = (): void => void (this.#errors += 1);
-    let rtp: ConnectedMediaSocket | null = null;
     try {
-      rtp = await sockets.connect(address, this.#port, destination.rtp, this.#unexpected, onError);
-      const rtcp = await sockets.connect(
-        address, this.#port + 1, destination.rtcp, this.#receiveRtcp, onError);
-      this.#connected = { rtp, rtcp };
+      this.#rtp = await sockets.connect(
+        address, this.#port, destination.rtp, { receive: this.#unexpected }, onError);
+      this.#rtcp = await sockets.connect(
+        address, this.#port + 1, destination.rtcp, { receive: this.#receiveRtcp }, onError);
       // Closed meanwhile: the pair has been given back already.
       if (this.#closed) this.#disconnect();
     } catch (error) {
-      rtp?.close();
+      this.#disconnect();
       this.#errors += 1;
       log.warn("fork.connect.failed", { fork: this.id, reason: String(error) });
     }
   }
 
   #disconnect(): void {
-    this.#connected?.rtp.close();
-    this.#connected?.rtcp.close();
-    this.#connected = null;
+    this.#rtp?.close();
+    this.#rtcp?.close();
+    this.#rtp = null;
+    this.#rtcp = null;
   }
 
   /** An SRS has nothing to say to us by RTP: counted, never relayed. */

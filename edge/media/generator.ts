@@ -10,7 +10,7 @@ import type { Tap } from "./fork.ts";
 
 export class Generator {
   /** The outbound fork streams of the leg. */
-  taps: Tap[] = [];
+  taps: Tap | null = null;
   /** The codec that it speaks; null: the leg takes no G.711, so nothing can be generated. */
   codec: Codec | null = null;
   readonly #ssrc: number;
@@ -56,7 +56,7 @@ export class Generator {
   fork(p: Uint8Array, nowMs: number): void {
     const marked = ((p[1] ?? 0) & 0x80) !== 0;
     const type = this.codec?.payloadType ?? 0;
-    for (const tap of this.taps) {
+    for (let tap = this.taps; tap !== null; tap = tap.next) {
       tap.fork.forward(tap, p, RTP_HEADER_BYTES, type, marked, this.#sequence,
         this.#timestampOf(this.#last), this.#ssrc, nowMs);
     }

@@ -42,7 +42,7 @@ export class Latch {
       // Packets under way from the old place are still heard, but they don't lock it again.
       this.#old = this.locked ? { address: this.address, port: this.port } : null;
       this.#oldUntilMs = nowMs + LATCH_SILENCE_MS;
-      this.address = target?.address ?? "";
+      this.address = shared(target?.address ?? "");
       this.port = target?.port ?? 0;
     }
     this.locked = false;
@@ -65,7 +65,7 @@ export class Latch {
     } else if (address === this.#old?.address && port === this.#old.port) {
       if (from.nowMs < this.#oldUntilMs) return true;
     }
-    this.address = address;
+    this.address = shared(address);
     this.port = port;
     this.locked = true;
     return true;
@@ -80,6 +80,18 @@ export class Latch {
     if (this.#allow === null || address === this.#signalled?.address) return true;
     return this.#allow.check(address, isIPv6(address) ? "ipv6" : "ipv4");
   }
+}
+
+const ADDRESSES_MAX = 4096;
+const addresses = new Map<string, string>();
+
+/** One string for all legs of a trunk: comparing sources with it stays in the cache. */
+function shared(address: string): string {
+  const known = addresses.get(address);
+  if (known !== undefined) return known;
+  if (addresses.size >= ADDRESSES_MAX) addresses.clear();
+  addresses.set(address, address);
+  return address;
 }
 
 /** Networks written as CIDRs or single addresses; null: one of them is neither. */

@@ -3,6 +3,7 @@
 import { isIP } from "node:net";
 import type { ForkReport, MediaOrder, MediaReply } from "../../schemas/media.ts";
 import type { Timer } from "../runtime/types.ts";
+import { SharedMaps } from "./codec-map.ts";
 import { Endpoint, type EndpointOrder } from "./endpoint.ts";
 import type { MediaEnvironment } from "./environment.ts";
 import { ForkStream } from "./fork.ts";
@@ -13,6 +14,8 @@ export const TICK_MS = 20;
 /** Ticks made up for after a stall; beyond, time is skipped. */
 const TICKS_LATE_MAX = 5;
 const TICKS_PER_S = 1000 / TICK_MS;
+/** RTCP intervals are seconds: it is enough to look for a due one ten times a second. */
+const TICKS_PER_REPORT = 5;
 /** A call without RTP is released when its owner has been away for as long. */
 export const RELEASE_AFTER_MS = 60_000;
 /** A released call's late orders are refused for this long. */
@@ -37,7 +40,10 @@ const refusal = (code: string, message: string): Refusal => ({ ok: false, code, 
 
 export class MediaPlane {
   readonly #env: MediaEnvironment;
+  readonly #maps = new SharedMaps();
   readonly #legs = new Map<string, Leg>();
+  /** Those that hear ringback or silence now: a tick visits nobody else. */
+  readonly #unheard = new Set<Leg>();
   readonly #tombstones = new Map<string, Tombstone>();
   /** The highest epoch seen of each edge. */
   readonly #epochs = new Map<string, number>();
@@ -97,6 +103,7 @@ export class MediaPlane {
     this.#timer = null;
     for (const leg of this.#legs.values()) closeLeg(leg);
     this.#legs.clear();
+    this.#unheard.clear();
   }
 
   async #applyNow(order: MediaOrder): Promise<MediaReply> {
@@ -117,6 +124,7 @@ export class MediaPlane {
     }
     const heardBefore = heardBy(leg);
     this.#updateEndpoint(leg, order.endpoint);
+    this.#unheard.add(leg);
     closeForks(leg, order);
     for (const { id, destination } of order.forks) await leg.forks.get(id)?.point(destination);
     this.#connect(leg.callSid, heardBefore, heardBy(leg));
@@ -188,7 +196,7 @@ export class MediaPlane {
     return this.#remove(leg);
   }
 
-  /** The same final counters again, as the answer to this order: its sender waits for its number. */
+  /** The same final counters again, to answer this order: its sender waits for its number. */
   #releasedBefore({ callSid, epoch, revision }: MediaOrder): MediaReply {
     const stone = this.#tombstones.get(callSid);
     if (stone === undefined) return { ok: true, revision, endpoint: null, forks: [] };
@@ -202,6 +210,7 @@ export class MediaPlane {
     const { callSid, epoch, revision } = leg;
     const endpoint = leg.endpoint.report();
     closeLeg(leg);
+    this.#unheard.delete(leg);
     const reply: MediaReply = { ok: true, revision, endpoint, forks: [], ended: leg.ended };
     this.#legs.delete(callSid);
     const releasedAtMs = this.#env.clock.monotonicMs();
@@ -216,7 +225,8 @@ export class MediaPlane {
     for (const callSid of new Set(callSids)) {
       const leg = callSid === null ? undefined : this.#legs.get(callSid);
       if (leg === undefined) continue;
-      connectLeg(leg, [...this.#legs.values()].filter((other) => heardBy(other) === callSid));
+      const listeners = [...this.#legs.values()].filter((other) => heardBy(other) === callSid);
+      connectLeg(leg, listeners, this.#maps);
     }
   }
 
@@ -245,19 +255,27 @@ export class MediaPlane {
     if (due - this.#ticks > TICKS_LATE_MAX) this.#ticks = due - 1;
     for (; this.#ticks < due; this.#ticks += 1) {
       const tick = this.#ticks + 1;
-      for (const leg of this.#legs.values()) leg.endpoint.generate(tick, nowMs);
+      for (const leg of this.#unheard) {
+        if (leg.endpoint.isUnheard(nowMs)) leg.endpoint.generate(tick, nowMs);
+        else this.#unheard.delete(leg);
+      }
+      if (tick % TICKS_PER_REPORT === 0) this.#sendReports(nowMs);
       if (tick % TICKS_PER_S === 0) this.#watch(nowMs);
-    }
-    for (const leg of this.#legs.values()) {
-      for (const fork of leg.forks.values()) fork.tick(nowMs);
     }
     if (this.#legs.size === 0) this.#timer = null;
     else this.#schedule();
   }
 
+  #sendReports(nowMs: number): void {
+    for (const leg of this.#legs.values()) {
+      for (const fork of leg.forks.values()) fork.tick(nowMs);
+    }
+  }
+
   /** Once a second. */
   #watch(nowMs: number): void {
     for (const leg of this.#legs.values()) {
+      if (leg.endpoint.isUnheard(nowMs)) this.#unheard.add(leg);
       leg.endpoint.watch(nowMs);
       for (const fork of leg.forks.values()) fork.watch();
       if (leg.before !== null && nowMs >= leg.before.untilMs) {

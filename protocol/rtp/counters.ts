@@ -4,23 +4,22 @@ import { MAX_DROPOUT, MAX_MISORDER } from "./fork-stream.ts";
 import { sequenceDistance } from "./packet.ts";
 
 export class ReceivedCounters {
-  packets = 0;
+  ssrc = -1;
+  lastAtMs = -1;
   /** Payload octets. */
   bytes = 0;
+  #highest = 0;
+  #ofSource = 0;
   late = 0;
   /** From strangers, malformed, or of a payload type that was not negotiated. */
   dropped = 0;
   firstAtMs = -1;
-  lastAtMs = -1;
-  ssrc = -1;
+  #packetsBefore = 0;
   #lostBefore = 0;
   #cycles = 0;
   #first = 0;
-  #highest = 0;
-  #ofSource = 0;
 
   accept(source: number, sequence: number, payloadBytes: number, nowMs: number): void {
-    this.packets += 1;
     this.bytes += payloadBytes;
     this.lastAtMs = nowMs;
     const step = sequenceDistance(this.#highest, sequence);
@@ -37,6 +36,10 @@ export class ReceivedCounters {
     }
   }
 
+  get packets(): number {
+    return this.#packetsBefore + this.#ofSource;
+  }
+
   /** Expected less received, over all sources; duplicates can't make it negative. */
   get lost(): number {
     return this.#lostBefore + this.#lostOfSource();
@@ -45,6 +48,7 @@ export class ReceivedCounters {
   #open(source: number, sequence: number, nowMs: number): void {
     if (this.firstAtMs < 0) this.firstAtMs = nowMs;
     this.#lostBefore += this.#lostOfSource();
+    this.#packetsBefore += this.#ofSource;
     this.ssrc = source;
     this.#cycles = 0;
     this.#first = sequence;

@@ -13,11 +13,6 @@ export const TRANSIT_WINDOW_MS = 8000;
 /** An in-order packet whose timestamp is this far from real time restarts the timeline. */
 export const TIMESTAMP_JUMP_MAX_S = 2;
 
-const RESERVED = 1 << 16;
-const SENT = 2 << 16;
-const FILTERED = 3 << 16;
-const WINDOW_MASK = FORK_WINDOW_PACKETS - 1;
-
 export interface ForkStart {
   ssrc: number;
   /** Random, below 2^15 (RFC 4568 §6.4 wants it for SRTP, and it does no harm without). */
@@ -50,8 +45,12 @@ export class ForkTimeline {
   #markNext = true;
   #paused = false;
   #restartAt = -1;
-  readonly #slotIn = new Int32Array(FORK_WINDOW_PACKETS).fill(-1);
-  readonly #slotOut = new Uint16Array(FORK_WINDOW_PACKETS);
+  /**
+   * The numbers kept for packets that have not come, by the number they will come with. Only gaps
+   * are written down: a stream without loss never touches this. What is late and not in here was
+   * sent or filtered before.
+   */
+  readonly #missing = new Map<number, number>();
 
   // Wall clock of the timeline: arrival less timestamp, in ticks, smallest of two windows.
   #extended: number;
@@ -82,7 +81,9 @@ export class ForkTimeline {
       this.#splice(source, inSequence, inTimestamp, nowMs);
     } else {
       const step = sequenceDistance(this.#highest, inSequence);
-      if (step <= 0 && step > -MAX_MISORDER) return this.#keepLate(inSequence, inTimestamp, marker);
+      if (step <= 0 && (step > -MAX_MISORDER || this.#missing.has(inSequence))) {
+        return this.#keepLate(inSequence, inTimestamp, marker);
+      }
       if (step > 0 && step <= MAX_DROPOUT) {
         if (step > 1) this.#reserve(inSequence, step);
         const ticks = timestampDistance(this.#lastInTimestamp, inTimestamp);
@@ -106,16 +107,14 @@ export class ForkTimeline {
     this.#markNext = true;
     if (source !== this.#source || this.#paused) return;
     const step = sequenceDistance(this.#highest, inSequence);
-    const slot = inSequence & WINDOW_MASK;
     if (step <= 0) {
       // Its number was kept for it and is behind us: a gap now, as if it had been lost.
-      if (this.#slotIn[slot] === (inSequence | RESERVED)) this.#slotIn[slot] = inSequence | FILTERED;
+      this.#missing.delete(inSequence);
       return;
     }
     if (step > MAX_DROPOUT) return;
     if (step > 1) this.#reserve(inSequence, step);
     this.#highest = inSequence;
-    this.#slotIn[slot] = inSequence | FILTERED;
     this.#offset = (this.#offset + 1) & 0xffff;
   }
 
@@ -132,11 +131,8 @@ export class ForkTimeline {
   }
 
   #advance(inSequence: number, inTimestamp: number, nowMs: number): void {
-    const slot = inSequence & WINDOW_MASK;
     const out = (inSequence - this.#offset) & 0xffff;
     const outTimestamp = (inTimestamp + this.#timestampOffset) >>> 0;
-    this.#slotIn[slot] = inSequence | SENT;
-    this.#slotOut[slot] = out;
     this.#highest = inSequence;
     this.#lastInTimestamp = inTimestamp;
     this.#extended += timestampDistance(this.#newestTimestamp, outTimestamp);
@@ -156,13 +152,14 @@ export class ForkTimeline {
     this.#transitBefore = stale ? transit : this.#transit;
     this.#transit = transit;
     this.#transitWindowAtMs = nowMs;
+    this.#forgetOld(this.#highest);
   }
 
   #keepLate(inSequence: number, inTimestamp: number, marker: boolean): boolean {
-    const slot = inSequence & WINDOW_MASK;
-    if (this.#slotIn[slot] !== (inSequence | RESERVED)) return false;
-    this.#slotIn[slot] = inSequence | SENT;
-    this.outSequence = this.#slotOut[slot] ?? 0;
+    const out = this.#missing.get(inSequence);
+    if (out === undefined) return false;
+    this.#missing.delete(inSequence);
+    this.outSequence = out;
     this.outTimestamp = (inTimestamp + this.#timestampOffset) >>> 0;
     this.outMarker = marker;
     return true;
@@ -170,10 +167,18 @@ export class ForkTimeline {
 
   /** Keeps numbers for the packets between the highest and this one: they may come late. */
   #reserve(inSequence: number, step: number): void {
+    this.#forgetOld(inSequence);
     for (let back = Math.min(step - 1, FORK_WINDOW_PACKETS); back > 0; back -= 1) {
       const missing = (inSequence - back) & 0xffff;
-      this.#slotIn[missing & WINDOW_MASK] = missing | RESERVED;
-      this.#slotOut[missing & WINDOW_MASK] = missing - this.#offset;
+      this.#missing.set(missing, (missing - this.#offset) & 0xffff);
+    }
+  }
+
+  /** What has left the window: the same number means another packet when it comes again. */
+  #forgetOld(highest: number): void {
+    for (const old of this.#missing.keys()) {
+      const back = sequenceDistance(old, highest);
+      if (back > FORK_WINDOW_PACKETS || back < 0) this.#missing.delete(old);
     }
   }
 
@@ -196,7 +201,7 @@ export class ForkTimeline {
     this.#paused = false;
     this.#markNext = true;
     this.#offset = (inSequence - this.#newestSequence - 1) & 0xffff;
-    this.#slotIn.fill(-1);
+    this.#missing.clear();
   }
 
   #checkJump(inTimestamp: number, ticks: number, nowMs: number): void {

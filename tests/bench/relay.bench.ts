@@ -1,0 +1,135 @@
+// What relaying one packet and forking it once costs in CPU: the media plane beside a plain epoll
+// relay in C, same sockets, same paced load, turn by turn. Run: bun <this file> [legs] [pps] [s]
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const LEGS = Number(process.argv[2] ?? 200);
+const PACKETS_PER_S = Number(process.argv[3] ?? LEGS * 50);
+const TURN_S = Number(process.argv[4] ?? 3);
+const TURNS = 5;
+const WARM_UP_S = 8;
+/** Of /proc/<pid>/stat. */
+const TICKS_PER_S = 100;
+
+interface Program {
+  name: string;
+  pid: number;
+  ask(line: string): Promise<string>;
+  end(): Promise<void>;
+}
+
+function start(name: string, cmd: string[]): Program & { say(line: string): void;
+  hear(): Promise<string>; } {
+  const child = Bun.spawn({ cmd, stdin: "pipe", stdout: "pipe", stderr: "inherit" });
+  const lines = linesOf(child.stdout);
+  const say = (line: string): void => {
+    child.stdin.write(`${line}\n`);
+    child.stdin.flush();
+  };
+  const hear = async (): Promise<string> => {
+    const line = await lines.next();
+    if (line.done === true) throw new Error(`${name} ended`);
+    return line.value;
+  };
+  return {
+    name, pid: child.pid, say, hear,
+    ask: (line) => (say(line), hear()),
+    async end() {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}
+
+/** User and system time of a process, all its threads, in seconds. */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
+}
+
+function builtRelay(dir: string): string | null {
+  const out = join(dir, "relay");
+  const source = join(import.meta.dir, "relay.c");
+  for (const compiler of ["cc", "gcc", "clang"]) {
+    if (Bun.which(compiler) === null) continue;
+    const built = Bun.spawnSync([compiler, "-O2", "-o", out, source]);
+    if (built.exitCode === 0) return out;
+    console.log(built.stderr.toString());
+  }
+  return null;
+}
+
+interface Turn {
+  cpuUs: number;
+  load: number;
+}
+
+async function turn(relay: Program, ports: string, load: Program, seconds: number): Promise<Turn> {
+  // The other one stands still meanwhile: the plane would send silence to its legs.
+  process.kill(relay.pid, "SIGCONT");
+  const before = cpuSeconds(relay.pid);
+  const packetsBefore = Number(await relay.ask("count"));
+  const [sent = 0, received = 0] = (await load.ask(`run ${seconds * 1000} ${PACKETS_PER_S} ${ports}`))
+    .split(" ").map(Number);
+  const packets = Number(await relay.ask("count")) - packetsBefore;
+  const cpuUs = ((cpuSeconds(relay.pid) - before) * 1e6) / packets;
+  process.kill(relay.pid, "SIGSTOP");
+  const lost = 1 - received / (2 * sent);
+  if (packets < sent * 0.98 || lost > 0.02) {
+    console.log(`  ${relay.name}: of ${sent} packets ${packets} came, ${(lost * 100).toFixed(1)} % `
+      + "of the copies were lost: the machine is too busy for this load");
+  }
+  return { cpuUs, load: packets / seconds };
+}
+
+const median = (values: number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
+const dir = mkdtempSync(join(tmpdir(), "relay-bench-"));
+const programs: Program[] = [];
+try {
+  const binary = builtRelay(dir);
+  if (binary === null) throw new Error("a C compiler is needed: there is no floor to compare with");
+  const load = start("load", [binary, "load", String(LEGS)]);
+  programs.push(load);
+  const ports = (await load.hear()).trim().split(" ");
+  const relays = [
+    start("C", [binary, "serve", String(LEGS)]),
+    start("plane", [process.execPath, join(import.meta.dir, "relay-plane.ts"), String(LEGS)]),
+  ];
+  programs.push(...relays);
+  const legPorts: string[] = [];
+  for (const relay of relays) {
+    for (let i = 0; i < LEGS; i += 1) relay.say(`${ports[i]} ${ports[LEGS + i]}`);
+    legPorts.push(await relay.hear());
+  }
+  console.log(`${LEGS} legs, ${PACKETS_PER_S} packets/s in, as many relayed and forked; `
+    + `${TURNS} turns of ${TURN_S} s each`);
+  for (const [i, relay] of relays.entries()) await turn(relay, legPorts[i] ?? "", load, WARM_UP_S);
+  const costs: number[][] = [[], []];
+  for (let round = 0; round < TURNS; round += 1) {
+    for (const [i, relay] of relays.entries()) {
+      costs[i]?.push((await turn(relay, legPorts[i] ?? "", load, TURN_S)).cpuUs);
+    }
+  }
+  for (const [i, relay] of relays.entries()) {
+    const all = (costs[i] ?? []).map((cost) => cost.toFixed(1)).join(" ");
+    console.log(`${relay.name.padEnd(8)} ${median(costs[i] ?? []).toFixed(2)} µs a packet  (${all})`);
+  }
+  const ratios = (costs[1] ?? []).map((cost, i) => cost / (costs[0]?.[i] ?? Number.NaN));
+  console.log(`ratio    ${median(ratios).toFixed(2)}  (aim: at most 1.6)`);
+} finally {
+  for (const program of programs) await program.end();
+  rmSync(dir, { recursive: true, force: true });
+}
