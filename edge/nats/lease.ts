@@ -9,6 +9,8 @@ export const LEASE_RENEW_MS = 1_000;
 export const LEASE_TRY_MS = 300;
 /** So much earlier than the server we call the lease over. */
 export const LEASE_MARGIN_MS = 1_000;
+/** Whoever stood by leaves the holder so long after a server that was away is back. */
+export const LEASE_COURTESY_MS = 2_000;
 const LEASE_KEY = "lease";
 
 export interface LeaseTimes {
@@ -16,6 +18,7 @@ export interface LeaseTimes {
   renewMs: number;
   tryMs: number;
   marginMs: number;
+  courtesyMs: number;
 }
 
 export interface LeaseOptions extends StreamPlace {
@@ -41,6 +44,7 @@ export interface Lease {
 
 const DEFAULT_TIMES: LeaseTimes = {
   ttlMs: LEASE_TTL_MS, renewMs: LEASE_RENEW_MS, tryMs: LEASE_TRY_MS, marginMs: LEASE_MARGIN_MS,
+  courtesyMs: LEASE_COURTESY_MS,
 };
 
 /** Opens the bucket and starts trying. */
@@ -59,6 +63,8 @@ class LeaseLoop implements Lease {
   /** null: not held. */
   private held: { epoch: number; revision: number; validUntilMs: number } | null = null;
   private closed = false;
+  /** When the server came back after it had been away. */
+  private backAtMs = Number.NEGATIVE_INFINITY;
   private turning: Promise<void> = Promise.resolve();
 
   constructor(
@@ -69,6 +75,9 @@ class LeaseLoop implements Lease {
     this.log = options.log;
     const holder = Buffer.from(options.random(16)).toString("hex");
     this.value = Buffer.from(JSON.stringify({ holder, name: options.holderName }));
+    options.link.onChange((connected) => {
+      if (connected) this.backAtMs = this.clock.monotonicMs();
+    });
   }
 
   isHeld(): boolean {
@@ -100,6 +109,8 @@ class LeaseLoop implements Lease {
 
   private async take(): Promise<number> {
     const sentMs = this.clock.monotonicMs();
+    // The lease ran out with nobody to renew it at: its holder knows what happened meanwhile.
+    if (sentMs - this.backAtMs < this.times.courtesyMs) return this.times.tryMs;
     const put = await this.bucket.put(LEASE_KEY, this.value, 0);
     if (put.ok) return this.taken(put.revision, sentMs);
     // A put whose answer was lost may have been ours.
@@ -135,7 +146,9 @@ class LeaseLoop implements Lease {
   }
 
   // Another revision is there, or none: a renewal of ours whose answer was lost, or a loss.
-  private async afterConflict(held: { revision: number }): Promise<number> {
+  private async afterConflict(
+    held: { revision: number; validUntilMs: number },
+  ): Promise<number> {
     const found = await this.bucket.get(LEASE_KEY).catch(() => undefined);
     if (found === undefined) return this.times.tryMs;
     if (found !== null && sameBytes(found.value, this.value)) {
@@ -143,7 +156,26 @@ class LeaseLoop implements Lease {
       held.revision = found.revision;
       return 0;
     }
-    const reason = found === null ? "expired" : "taken";
+    return found === null ? this.takeAgain(held) : this.lost("taken");
+  }
+
+  /** It ran out while the server was away. If nobody has written since, nobody has acted either:
+   *  what this process holds is the newest there is, and it goes on. */
+  private async takeAgain(held: { revision: number; validUntilMs: number }): Promise<number> {
+    const sentMs = this.clock.monotonicMs();
+    const put = await this.bucket.put(LEASE_KEY, this.value, 0);
+    if (!put.ok) return put.reason === "conflict" ? 0 : this.times.tryMs;
+    if (put.revision === held.revision + 1) {
+      held.revision = put.revision;
+      held.validUntilMs = this.validUntil(sentMs);
+      this.log.warn("lease.renewed-late");
+      return this.times.renewMs;
+    }
+    await this.bucket.remove(LEASE_KEY, put.revision);
+    return this.lost("expired");
+  }
+
+  private lost(reason: "taken" | "expired"): number {
     this.held = null;
     this.log.warn("lease.lost", { reason });
     this.options.onLost(reason);

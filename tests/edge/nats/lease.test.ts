@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { openBucket } from "../../../edge/nats/bucket.ts";
 import { type Lease, openLease } from "../../../edge/nats/lease.ts";
 import { systemClock } from "../../../edge/runtime/clock.ts";
 import { systemRandom } from "../../../edge/runtime/random.ts";
 import type { Clock } from "../../../edge/runtime/types.ts";
+import { eventually } from "../../support/eventually.ts";
 import { hasNatsServer, quietLog, startTestNats, type TestNats } from "../../support/nats.ts";
 
-const TIMES = { ttlMs: 600, renewMs: 150, tryMs: 50, marginMs: 200 };
+const TIMES = { ttlMs: 600, renewMs: 150, tryMs: 50, marginMs: 200, courtesyMs: 600 };
 
 interface Holder {
   lease: Lease;
@@ -96,29 +98,57 @@ describe.skipIf(!hasNatsServer)("the lease of an edge", () => {
     await second.lease.release();
   });
 
-  test("a server that was away for longer than the lease: lost, then taken again", async () => {
+  /** A holder and one that stands by, at a server that goes away for longer than the lease. */
+  async function away(edge: string, meanwhile: (own: TestNats) => Promise<void>) {
     const own = await startTestNats();
-    const link = await own.link();
-    const events: string[] = [];
-    let again: () => void = () => {};
-    const takenAgain = new Promise<void>((resolve) => (again = resolve));
-    const lease = await openLease({
-      link, edge: "five", clock: systemClock, log: quietLog, random: systemRandom,
-      holderName: "test", times: TIMES,
-      onTaken: (epoch) => (events.push(`taken ${epoch}`), events.length > 1 && again()),
-      onLost: (reason) => void events.push(`lost ${reason}`),
-    });
-    while (!lease.isHeld()) await Bun.sleep(10);
-    const before = lease.epoch() ?? 0;
+    let isThere = true;
+    const open = async (name: string, events: string[]) => {
+      const link = await own.link();
+      return openLease({
+        link: { ...link, isConnected: () => isThere && link.isConnected() },
+        edge, clock: systemClock, log: quietLog, random: systemRandom,
+        holderName: name, times: TIMES, onTaken: (epoch) => void events.push(`taken ${epoch}`),
+        onLost: (reason) => void events.push(`lost ${reason}`),
+      });
+    };
+    const [first, second]: [string[], string[]] = [[], []];
+    const holder = await open("holder", first);
+    await eventually("it is taken", () => holder.isHeld());
+    const standby = await open("standby", second);
+    const epoch = holder.epoch();
+    isThere = false;
     await own.kill();
     await Bun.sleep(TIMES.ttlMs + 100);
-    expect(lease.isHeld()).toBe(false);
+    expect(holder.isHeld()).toBe(false);
     await own.restart();
-    await takenAgain;
-    expect(events[1]).toBe("lost expired");
-    expect(lease.isHeld()).toBe(true);
-    expect(lease.epoch() ?? 0).toBeGreaterThan(before);
-    await lease.release();
+    await meanwhile(own);
+    isThere = true;
+    await eventually("one of them has it", () => holder.isHeld() || standby.isHeld());
+    const end = { first, second, epoch, held: [holder, standby].map((one) => one.isHeld()) };
+    const now = { holder: holder.epoch(), standby: standby.epoch() };
+    await Promise.all([holder.release(), standby.release()]);
     await own.stop();
+    return { ...end, now };
+  }
+
+  test("a server that was away for longer than the lease: the holder goes on", async () => {
+    const { first, second, held, epoch, now } = await away("five", async () => {});
+    expect(held).toEqual([true, false]);
+    expect([first, second]).toEqual([[`taken ${epoch}`], []]);
+    expect(now.holder).toBe(epoch);
+  });
+
+  test("it does not go on when somebody else had it meanwhile", async () => {
+    const { first } = await away("six", async (own) => {
+      const link = await own.link();
+      const place = { link, edge: "six", clock: systemClock, log: quietLog };
+      const bucket = await openBucket(place, "siprec_lease_six", TIMES.ttlMs);
+      await eventually("another one has had it", async () => {
+        const put = await bucket.put("lease", new Uint8Array([1]), 0);
+        if (put.ok) await bucket.remove("lease", put.revision);
+        return put.ok;
+      });
+    });
+    expect(first[1]).toMatch(/^lost/);
   });
 });
