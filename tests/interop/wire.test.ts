@@ -49,19 +49,20 @@ afterAll(async () => void await edge?.stop(), 30_000);
 /** Both speak, Alice presses keys; the recorder asks for a snapshot; it is stopped by REST. */
 async function recordOneCall(): Promise<void> {
   const number = "+15550400";
-  const bob = await edge.answeringPhone("tcp");
-  const answer = bob.onCall;
-  const { promise: answered, resolve: hasAnswered } = Promise.withResolvers<PhoneCall>();
+  const bob = await edge.phone("bob", "tcp", edge.callee.tcp);
+  const { promise: rung, resolve: rings } = Promise.withResolvers<PhoneCall>();
   bob.onCall = (call) => {
-    answer(call);
-    hasAnswered(call);
+    call.ring();
+    rings(call);
   };
   edge.app.documents.set(number, recorded(edge.app, "wire", "<Dial>+15569999</Dial>"));
   const alice = await edge.phone("alice");
   const call = await alice.call(edge.uri(number));
   await call.answered;
-  const far = await answered;
+  const far = await rung;
   await edge.app.callback("/wire", "siprec-started");
+  // The bridge comes after the recording, and makes a new snapshot necessary.
+  far.answer();
   await Promise.all([call.say(voice("a")), far.say(voice("b"))]);
   call.press("42#");
   await eventually("the keys are heard", () => far.digitsHeard === "42#");
@@ -135,7 +136,9 @@ describe("a recorded call on the wire", () => {
     const forks = [one, two].map(({ remote }) => rtpFrom(remote?.port ?? 0));
     for (const [index, packets] of forks.entries()) {
       const receipt = [one, two][index];
-      expect(packets.length).toBe(receipt?.packets ?? -1);
+      // The last one or two may find the recorder gone.
+      const unheard = packets.length - (receipt?.packets ?? 0);
+      expect([unheard, unheard >= 0 && unheard <= 2]).toEqual([unheard, true]);
       const steps = packets.slice(1).map(({ sequence }, i) =>
         (sequence - (packets[i]?.sequence ?? 0)) & 0xffff);
       expect(new Set(steps)).toEqual(new Set([1]));
