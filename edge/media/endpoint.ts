@@ -246,9 +246,10 @@ export class Endpoint {
   /** Relayed as it is to the other party (RFC 3550 §7.2), when it comes from this leg's peer. */
   #receiveRtcp(bytes: Uint8Array, port: number, address: string): void {
     const signalled = this.remote?.rtcp?.address ?? null;
-    this.#rtcpBudget -= 1;
-    if (this.#rtcpBudget < 0 || !this.#latch.admitsControl(address, signalled)
-      || !decodeRtcp(bytes).ok) {
+    const admitted = this.#latch.admitsControl(address, signalled);
+    // A stranger's flood must not use up what the peer may send.
+    if (admitted) this.#rtcpBudget -= 1;
+    if (!admitted || this.#rtcpBudget < 0 || !decodeRtcp(bytes).ok) {
       this.#received.dropped += 1;
       return;
     }
