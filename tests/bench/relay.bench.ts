@@ -80,7 +80,8 @@ async function turn(relay: Program, ports: string, load: Program, seconds: numbe
   process.kill(relay.pid, "SIGCONT");
   const before = cpuSeconds(relay.pid);
   const packetsBefore = Number(await relay.ask("count"));
-  const [sent = 0, received = 0] = (await load.ask(`run ${seconds * 1000} ${PACKETS_PER_S} ${ports}`))
+  const said = await load.ask(`run ${seconds * 1000} ${PACKETS_PER_S} ${ports}`);
+  const [sent = 0, received = 0] = said
     .split(" ").map(Number);
   const packets = Number(await relay.ask("count")) - packetsBefore;
   const cpuUs = ((cpuSeconds(relay.pid) - before) * 1e6) / packets;
@@ -125,7 +126,8 @@ try {
   }
   for (const [i, relay] of relays.entries()) {
     const all = (costs[i] ?? []).map((cost) => cost.toFixed(1)).join(" ");
-    console.log(`${relay.name.padEnd(8)} ${median(costs[i] ?? []).toFixed(2)} µs a packet  (${all})`);
+    const middle = median(costs[i] ?? []).toFixed(2);
+    console.log(`${relay.name.padEnd(8)} ${middle} µs a packet  (${all})`);
   }
   const ratios = (costs[1] ?? []).map((cost, i) => cost / (costs[0]?.[i] ?? Number.NaN));
   console.log(`ratio    ${median(ratios).toFixed(2)}  (aim: at most 1.6)`);
