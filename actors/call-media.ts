@@ -1,10 +1,12 @@
 // What the media process shall do for a call, and what its answers mean to the sessions.
 import { ERRORS } from "../schemas/error.ts";
-import { type ForkOrder, type ForkReport, MEDIA_ORDER_VERSION, type MediaOrder }
-  from "../schemas/media.ts";
+import {
+  type ForkOrder, type ForkReport, MEDIA_ORDER_VERSION, type MediaOrder, type MediaPort,
+} from "../schemas/media.ts";
 import type { StreamReceipt } from "../schemas/call.ts";
 import { joinCallSteps } from "./call-step.ts";
 import type { MediaEvent, SiprecOrder } from "./ports.ts";
+import { holdsSlots } from "./slots.ts";
 import type { CallContext, CallStep } from "./call-types.ts";
 import type { ReadyStream, SiprecTold } from "./siprec-types.ts";
 
@@ -75,6 +77,7 @@ export function applied(
   context: CallContext, event: Extract<MediaEvent, { type: "media.applied" }>,
 ): CallStep {
   const { reply, at } = event;
+  if (isLost(context, reply.endpoint?.port ?? null)) return mediaLost(context, event);
   const appliedRevision = Math.max(context.appliedRevision, reply.revision);
   const forkPorts = Object.fromEntries(reply.forks.map((fork) => [fork.id, fork.port]));
   const port = reply.endpoint?.port ?? context.port;
@@ -90,6 +93,28 @@ export function applied(
       event: { type: "streams.closed", receipt: receiptOf(reply.ended ?? [], siprecSid), at },
     })),
   });
+}
+
+/** Another port than the one that the peer was told of: who held that one is gone. */
+const isLost = ({ port, leg, endStatus }: CallContext, now: MediaPort | null): boolean =>
+  endStatus === null && leg.sdp !== null && port !== null && now !== null &&
+  (now.rtpPort !== port.rtpPort || now.address !== port.address);
+
+/** Nobody hears anything any more: the call ends, and no recording is claimed to go on. */
+function mediaLost(
+  context: CallContext, event: Extract<MediaEvent, { type: "media.applied" }>,
+): CallStep {
+  const { at } = event;
+  const { code } = ERRORS.MEDIA_FAILED;
+  const message = "The audio of the call was lost: its media process has ended";
+  return {
+    context: { appliedRevision: Math.max(context.appliedRevision, event.reply.revision) },
+    alerts: [{ level: "error", fault: { code, message }, siprecSid: null, at }],
+    sessions: context.sessions.filter(holdsSlots).map(({ sid }) => ({
+      siprecSid: sid, event: { type: "streams.failed", code, message, at },
+    })),
+    raise: [{ type: "leg.ended", status: context.leg.answered ? "completed" : "failed", at }],
+  };
 }
 
 function receiptOf(forks: readonly ForkReport[], siprecSid: string): StreamReceipt[] {

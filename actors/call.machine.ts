@@ -172,6 +172,7 @@ export const callMachine = setup({
     "sip.request": on("sip.request", (c, e) => legRequest(c, e, false)),
     "media.applied": on("media.applied", applied),
     "media.failed": on("media.failed", failed),
+    "media.doubted": on("media.doubted", () => ({ media: true })),
     "media.fork.stalled": on("media.fork.stalled", (_, e) => ({
       alerts: [{
         level: "warning", siprecSid: e.id.slice(0, e.id.indexOf(".")), at: e.at,

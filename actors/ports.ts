@@ -75,7 +75,9 @@ export type MediaCommand = { type: "media.apply"; order: Omit<MediaOrder, "edge"
 
 export type MediaEvent =
   | { type: "media.applied"; reply: Extract<MediaReply, { ok: true }>; at: number }
-  | { type: "media.failed"; revision: number; code: string; message: string; at: number };
+  | { type: "media.failed"; revision: number; code: string; message: string; at: number }
+  /** The media process has started anew, or can be reached again: does it have what we want? */
+  | { type: "media.doubted"; at: number };
 
 export interface MediaPortInput {
   callSid: string;

@@ -206,6 +206,7 @@ export const siprecMachine = setup({
             "siprec.stop": "stopping",
             "srs.gone": "stopping",
             "srs.lost": { target: "stopping", actions: "rememberFault" },
+            "streams.failed": { target: "stopping", actions: "rememberFault" },
           },
         },
         updating: {
@@ -225,6 +226,7 @@ export const siprecMachine = setup({
             "siprec.stop": "stopping",
             "srs.gone": "stopping",
             "srs.lost": { target: "stopping", actions: "rememberFault" },
+            "streams.failed": { target: "stopping", actions: "rememberFault" },
           },
         },
         waiting: {
@@ -242,6 +244,7 @@ export const siprecMachine = setup({
             "siprec.stop": "stopping",
             "srs.gone": "stopping",
             "srs.lost": { target: "stopping", actions: "rememberFault" },
+            "streams.failed": { target: "stopping", actions: "rememberFault" },
           },
         },
         stopping: {

@@ -63,6 +63,7 @@ export class ActiveControl {
   #service: NatsService | null = null;
   #http: HttpServer | null = null;
   #isDraining = false;
+  #isClosed = false;
 
   constructor(options: ActiveOptions) {
     this.#options = options;
@@ -76,7 +77,7 @@ export class ActiveControl {
     });
     this.#media = new MediaDirectory({
       link, edge: config.edge, clock, expected: config.media.processes,
-      epoch: () => lease.epoch() ?? 0,
+      epoch: () => lease.epoch() ?? 0, replaced: (id) => this.#doubtMedia(id),
     });
     const webhooks = createWebhookClient({
       clock, log, allowPrivate: config.webhooks.allowPrivate,
@@ -150,13 +151,14 @@ export class ActiveControl {
   }
 
   #sipOptions(calls: CallStore): SipPortOptions {
-    const { config, clock, log } = this.#options;
+    const { config, clock, log, lease, link } = this.#options;
     return {
       sender: this.#userAgent, clock, log,
       // The commands of a transition come before its snapshot: the write is asked for after it.
       stored: async (callSid) => {
         await Promise.resolve();
-        await calls.stored(callSid);
+        // Nothing can be stored now: the peer is not kept waiting for it.
+        if (lease.isHeld() && link.isConnected()) await calls.stored(callSid);
       },
       credentials: (accountSid, name) => credentialsOf(config, accountSid, name),
     };
@@ -179,6 +181,10 @@ export class ActiveControl {
     this.#userAgent.onRequest = (incoming) => this.#router.receive(incoming);
     this.#userAgent.onCancel = (transactionId) => this.#router.cancelled(transactionId);
     this.#userAgent.onNoAck = (transactionId) => this.#router.unacknowledged(transactionId);
+    // Orders may have been lost while NATS was away.
+    link.onChange((connected) => {
+      if (connected) this.#doubtMedia(null);
+    });
     await this.#userAgent.start();
     this.#http = this.#listenHttp();
     if (!await this.#media.find(clock.monotonicMs() + MEDIA_WAIT_MS)) {
@@ -216,6 +222,7 @@ export class ActiveControl {
   }
 
   async #close(): Promise<void> {
+    this.#isClosed = true;
     this.#outbox.stop();
     for (const timer of this.#lingering.values()) timer.cancel();
     for (const served of this.#subjects.values()) served.stop();
@@ -246,6 +253,18 @@ export class ActiveControl {
     });
     const { host: address, port } = config.http.listen;
     return serve({ address, port, fetch: (request) => api.fetch(request) });
+  }
+
+  /** Calls of that media process, or all, make sure that it has what they want. */
+  #doubtMedia(process: string | null): void {
+    if (this.#isClosed) return;
+    const at = this.#options.clock.wallMs();
+    for (const callSid of this.#host.callSids()) {
+      const own = this.#host.snapshot(callSid)?.context.mediaProcess;
+      if (process === null || own === process) {
+        this.#host.send(callSid, { type: "media.doubted", at });
+      }
+    }
   }
 
   #start(input: Parameters<CallHost["start"]>[0]): void {

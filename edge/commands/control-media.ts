@@ -18,6 +18,8 @@ export interface MediaDirectoryOptions {
   /** How many processes this host starts: they are asked for by number at the start. */
   expected: number;
   epoch(): number;
+  /** Another process serves that id now: what the one before held is gone. */
+  replaced(id: string): void;
 }
 
 export class MediaDirectory {
@@ -72,6 +74,11 @@ export class MediaDirectory {
   }
 
   #note(hello: MediaHello): void {
+    const before = this.#known.get(hello.id)?.hello;
+    // One that ends says a last word, and its successor may have spoken by then.
+    if (before !== undefined && hello.startedAt < before.startedAt) return;
     this.#known.set(hello.id, { hello, heardMs: this.#options.clock.monotonicMs() });
+    const isSame = before?.pid === hello.pid && before.startedAt === hello.startedAt;
+    if (before !== undefined && !isSame) this.#options.replaced(hello.id);
   }
 }

@@ -15,8 +15,9 @@ export interface MediaPortOptions {
   apply(process: string, order: Draft): Promise<ApplyResult>;
 }
 
-/** Of an order to a process that does not answer. */
-const TRIES_MAX = 3;
+/** A process that starts again, or a server that does, is back within this time. */
+const PATIENCE_MS = 3_000;
+const PAUSE_MS = 100;
 
 export const mediaOf = (options: MediaPortOptions) =>
   fromCallback<MediaCommand, MediaPortInput>(({ input, sendBack, receive }) => {
@@ -44,14 +45,18 @@ export const mediaOf = (options: MediaPortOptions) =>
 async function carry(
   options: MediaPortOptions, process: string, order: Draft, isReplaced: () => boolean,
 ): Promise<MediaEvent | null> {
-  for (let tries = 1; ; tries += 1) {
+  const { clock } = options;
+  const givesUpAtMs = clock.monotonicMs() + PATIENCE_MS;
+  for (;;) {
     const reply = await options.apply(process, order);
-    const at = options.clock.wallMs();
+    const at = clock.wallMs();
     if (reply.ok) return { type: "media.applied", reply, at };
     if (reply.code === "UNREACHABLE" && isReplaced()) return null;
-    if (reply.code !== "UNREACHABLE" || tries >= TRIES_MAX) {
+    if (reply.code !== "UNREACHABLE" || clock.monotonicMs() >= givesUpAtMs) {
       const { code, message } = reply;
       return { type: "media.failed", revision: order.revision, code, message, at };
     }
+    await new Promise<void>((resolve) => void clock.after(PAUSE_MS, resolve));
+    if (isReplaced()) return null;
   }
 }

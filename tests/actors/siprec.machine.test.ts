@@ -69,7 +69,7 @@ const TABLE: Record<string, Partial<Record<PlayName, string>>> = {
     "200 of a fork": "in-progress.recording: ACK, BYE",
     parties: "in-progress.updating: INVITE, is in-progress.updating",
     "SRS wants a snapshot": "in-progress.updating: 200, INVITE, is in-progress.updating",
-    stop: HUNG_UP,
+    stop: HUNG_UP, "no ports": HUNG_UP,
   },
   "in-progress.updating": {
     ...inDialog("in-progress.updating"),
@@ -77,7 +77,7 @@ const TABLE: Record<string, Partial<Record<PlayName, string>>> = {
     "200 refusing": ANSWERED, "486": UPDATED,
     "481": "in-progress.stopping: forks.close, is in-progress.stopping",
     "491": "in-progress.waiting: is in-progress.waiting",
-    "no answer": HUNG_UP, unreachable: HUNG_UP, stop: HUNG_UP,
+    "no answer": HUNG_UP, unreachable: HUNG_UP, stop: HUNG_UP, "no ports": HUNG_UP,
     "SRS INVITE": "in-progress.updating: 491",
     restored: "in-progress.updating: INVITE, forks.open, is in-progress.recording, " +
       "is in-progress.updating",
@@ -86,7 +86,7 @@ const TABLE: Record<string, Partial<Record<PlayName, string>>> = {
     ...late("in-progress.waiting"), ...inDialog("in-progress.waiting"),
     "200 of a fork": "in-progress.waiting: ACK",
     deadline: "in-progress.updating: INVITE, is in-progress.updating",
-    "no answer": HUNG_UP, unreachable: HUNG_UP, stop: HUNG_UP,
+    "no answer": HUNG_UP, unreachable: HUNG_UP, stop: HUNG_UP, "no ports": HUNG_UP,
   },
   "in-progress.stopping": {
     ...late("in-progress.stopping"), ...inDialog("in-progress.stopping"),

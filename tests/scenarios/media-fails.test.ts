@@ -1,11 +1,14 @@
 // A media process that can't serve, or hears nothing: the call is refused, the recording ends,
 // never the other way round.
 import { expect, test } from "bun:test";
-import { DIAL, EdgeBench } from "../support/edge-bench/bench.ts";
+import { ADDRESSES, answerAsPhone, DIAL, EdgeBench } from "../support/edge-bench/bench.ts";
 import { refusalOf } from "../support/edge-bench/control.ts";
 import type { Draft } from "../support/edge-bench/media.ts";
+import { phoneOffer } from "../support/edge-bench/sdp.ts";
 
 const fault = (code: string) => ({ code, message: "by order of the test" });
+/** A process that can't be reached is asked again for as long. */
+const patienceMs = (code: string): number => (code === "UNREACHABLE" ? 3_500 : 0);
 const wantsForks = (order: Draft): boolean => order.forks.length > 0;
 
 for (const code of ["PORTS_EXHAUSTED", "UNREACHABLE", "DRAINING"]) {
@@ -13,6 +16,7 @@ for (const code of ["PORTS_EXHAUSTED", "UNREACHABLE", "DRAINING"]) {
     const bench = await EdgeBench.open();
     bench.media.fault = () => fault(code);
     const call = await bench.call();
+    await bench.run(patienceMs(code));
     expect(call.statuses.at(-1)).toBe(503);
     expect(bench.status).toBe("failed");
     // The call that was dialled meanwhile has the same fault, and says so too.
@@ -26,6 +30,7 @@ for (const code of ["PORTS_EXHAUSTED", "UNREACHABLE", "DRAINING"]) {
     const bench = await EdgeBench.open();
     bench.media.fault = (order) => wantsForks(order) ? fault(code) : null;
     const call = await bench.call();
+    await bench.run(patienceMs(code));
     expect(bench.session).toMatchObject({ state: "error", fault: { code: 31900 } });
     expect(bench.app.events()).toEqual(["siprec-error"]);
     expect(bench.alertCodes).toEqual([31900]);
@@ -48,6 +53,7 @@ test("an order that is lost once is repeated, and nobody notices", async () => {
     return isFirst ? fault("UNREACHABLE") : null;
   };
   const call = await bench.call();
+  await bench.run(1_000);
   expect(bench.session.state).toBe("in-progress.recording");
   call.bye();
   await bench.finish();
@@ -88,12 +94,69 @@ test("a media process that dies under a call does not keep the call from ending"
   const call = await bench.call();
   bench.media.fault = () => fault("UNREACHABLE");
   call.bye();
-  await bench.run(1_000);
+  await bench.run(100);
   expect(bench.status).toBe("completed");
+  await bench.run(3_500);
   expect(bench.app.events()).toEqual(["siprec-started", "siprec-stopped"]);
   expect(bench.control.host.size).toBe(0);
   bench.media.forget();
   await bench.finish();
+});
+
+test("an order that is lost while NATS starts again is carried out when it is back", async () => {
+  const bench = await EdgeBench.open();
+  let isAway = false;
+  bench.media.fault = () => (isAway ? fault("UNREACHABLE") : null);
+  bench.callee.onCall = (call) => {
+    isAway = true;
+    answerAsPhone(call);
+  };
+  const call = await bench.call();
+  await bench.run(1_500);
+  isAway = false;
+  await bench.run(500);
+  expect(bench.media.last(bench.callSid)?.endpoint?.hears)
+    .toEqual({ kind: "call", callSid: bench.child.call.sid });
+  expect(bench.session.state).toBe("in-progress.recording");
+  expect(bench.alerts).toEqual([]);
+  call.bye();
+  await bench.finish();
+});
+
+test("what could not be ordered for longer is ordered when the doubt is looked into", async () => {
+  const bench = await EdgeBench.open();
+  const call = await bench.call();
+  bench.media.fault = () => fault("UNREACHABLE");
+  call.request("INVITE", {
+    sdp: phoneOffer({ address: ADDRESSES.caller, direction: "inactive", version: 2 }),
+  });
+  await bench.run(4_000);
+  bench.media.fault = () => null;
+  bench.control.host.send(bench.callSid, { type: "media.doubted", at: bench.clock.wallMs() });
+  await bench.run(100);
+  expect(bench.media.last(bench.callSid)?.endpoint?.remote?.direction).toBe("inactive");
+  expect(bench.status).toBe("in-progress");
+  call.bye();
+  await bench.finish();
+});
+
+test("a media process that was replaced under a call ends it and its recording", async () => {
+  const bench = await EdgeBench.open();
+  const call = await bench.call();
+  bench.media.forget();
+  const at = bench.clock.wallMs();
+  for (const sid of bench.control.host.callSids()) {
+    bench.control.host.send(sid, { type: "media.doubted", at });
+  }
+  await bench.run(500);
+  expect(call.heard).toEqual(["BYE"]);
+  expect(bench.callee.call.heard).toEqual(["ACK", "BYE"]);
+  expect(bench.status).toBe("completed");
+  expect(bench.session).toMatchObject({ state: "error", fault: { code: 31900 } });
+  expect(bench.app.events()).toEqual(["siprec-started", "siprec-error"]);
+  expect(bench.srs.call.heard.at(-1)).toBe("BYE");
+  await bench.finish();
+  expect(bench.media.lent).toBe(0);
 });
 
 test("a leg that sends no audio for too long ends the call, with an alert", async () => {

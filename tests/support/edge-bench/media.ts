@@ -44,6 +44,7 @@ export class FakeMedia {
   readonly #released = new Map<string, { revision: number; reply: MediaReply }>();
   /** Pairs of ports that there are. */
   pairs = 100;
+  #firstPort = FIRST_PORT;
   /** null: the order is carried out. */
   fault: (order: Draft) => { code: string; message: string } | null = () => null;
   /** Told when an order opens or closes something, with words for it. */
@@ -83,8 +84,9 @@ export class FakeMedia {
     ));
   }
 
-  /** The process died, with all that it held. */
+  /** The process died, with all that it held; the next one lends its ports in another order. */
   forget(): void {
+    this.#firstPort += 2 * this.pairs;
     this.calls.clear();
     this.#lent.clear();
   }
@@ -180,7 +182,7 @@ export class FakeMedia {
   }
 
   #lend(): MediaPort {
-    let rtpPort = FIRST_PORT;
+    let rtpPort = this.#firstPort;
     while (this.#lent.has(rtpPort)) rtpPort += 2;
     this.#lent.add(rtpPort);
     return { address: ADDRESS, rtpPort, rtcpPort: rtpPort + 1 };
