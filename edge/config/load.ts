@@ -34,12 +34,34 @@ export function parseConfig(text: string, env: Environment): ConfigResult {
   const filled = Value.Default(ConfigFile, file);
   const named = new Set(found.problems.map(({ key }) => key));
   found.problems.push(...schemaProblems(ConfigFile, filled).filter(({ key }) => !named.has(key)));
-  // What does not fit the schema cannot be looked at more closely.
-  if (found.problems.length > 0) return { ok: false, ...found };
+  if (found.problems.length > 0) {
+    found.problems.push(...furtherProblems(filled, env, found.problems));
+    return { ok: false, ...found };
+  }
   // No problem of the schema: it is of its type.
   const config = convert(new ConfigReader(env, found), filled as ConfigFile);
   return found.problems.length > 0 ? { ok: false, ...found } : { ok: true, config, ...found };
 }
+
+/**
+ * What else is wrong where the schema fits: nobody likes to be told of a second mistake after
+ * mending the first. A key with a mistake is left alone, and where accounts or edges have one, so
+ * is everything that refers to them.
+ */
+function furtherProblems(filled: unknown, env: Environment, known: Problem[]): Problem[] {
+  const sectionOf = ({ key }: Problem): string => key.split(/[.[]/)[0] ?? key;
+  const sections = new Set(known.map(sectionOf));
+  const isReferred = sections.has("accounts") || sections.has("edges");
+  const isKnown = ({ key }: Problem): boolean =>
+    known.some((one) => key.startsWith(one.key) || one.key.startsWith(key));
+  const further: Findings = { problems: [], warnings: [] };
+  convert(new ConfigReader(env, further), Value.Cast(ConfigFile, filled));
+  return further.problems.filter((problem) =>
+    !isKnown(problem) && !(isReferred && REFERRING.includes(sectionOf(problem)))
+  );
+}
+
+const REFERRING = ["edge", "numbers", "trunks", "phones", "connectors"];
 
 function readToml(text: string, found: Findings): Record<string, unknown> | null {
   const expected = "TOML";

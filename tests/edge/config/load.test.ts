@@ -94,7 +94,21 @@ describe("the configuration", () => {
       expect.stringMatching(/^http\.lisen: .*perhaps listen/),
       expect.stringMatching(/^http\.open_console: "yes" is given; expected true or false/),
       expect.stringMatching(/^numbers\[0\]\.account: nothing is given; expected the sid/),
+      expect.stringMatching(/^edge: "dublln" .*perhaps dublin/),
+      expect.stringMatching(/^history: "7 days" is given; expected a duration/),
+      expect.stringMatching(/^http\.listen: "127.0.0.1" is given; expected an IP address with/),
+      expect.stringMatching(/^media\.ports: \[10001, 10000\]/),
+      expect.stringMatching(/^numbers\[0\]\.voice_url: neither is given/),
     ]);
+    // What refers to a broken table is not blamed for it.
+    expect(bad(`
+      [[accounts]]
+      sid = 5
+      [[numbers]]
+      match = "*"
+      account = "AC${"1".repeat(32)}"
+      twiml = "<Response/>"
+    `).filter((line) => line.startsWith("numbers"))).toEqual([]);
     const deeper = bad(`
       edge = "dublln"
       history = "7 days"
