@@ -1,9 +1,9 @@
 // The active control process of an edge: everything that is open while the lease is held.
 import type { callMachine } from "../../actors/call.machine.ts";
+import type { RelationEvent } from "../../actors/ports.ts";
 import type { Config } from "../../schemas/config.ts";
 import type { Connector } from "../../schemas/connector.ts";
 import { unservedKeys } from "../config/unserved.ts";
-import { MEDIA_ORDER_VERSION } from "../../schemas/media.ts";
 import { createApi } from "../http/server.ts";
 import { createWebhookClient } from "../http/webhook.ts";
 import type { NatsLink } from "../nats/connect.ts";
@@ -46,6 +46,8 @@ const MEDIA_WAIT_MS = 5_000;
 /** After the drain: for the BYEs of calls that had to be ended, and for the last callbacks. */
 const FAREWELL_MS = 3_000;
 const HTTP_GRACE_MS = 1_000;
+/** How often it is looked at what the media processes hold. */
+const SWEEP_MS = 10_000;
 /** How long an ended call's subject is served: longer than a request may wait. */
 const LINGER_MS = 2_000;
 
@@ -64,6 +66,7 @@ export class ActiveControl {
   #http: HttpServer | null = null;
   #isDraining = false;
   #isClosed = false;
+  #sweeping: Timer | null = null;
 
   constructor(options: ActiveOptions) {
     this.#options = options;
@@ -76,8 +79,9 @@ export class ActiveControl {
       ...(config.sip.advertise === null ? {} : { advertise: config.sip.advertise }),
     });
     this.#media = new MediaDirectory({
-      link, edge: config.edge, clock, expected: config.media.processes,
-      epoch: () => lease.epoch() ?? 0, replaced: (id) => this.#doubtMedia(id),
+      link, edge: config.edge, edgeNumber: config.edgeNumber, clock,
+      expected: config.media.processes, epoch: () => lease.epoch() ?? 0,
+      replaced: (id) => this.#doubt(this.#callsOf(id)),
     });
     const webhooks = createWebhookClient({
       clock, log, allowPrivate: config.webhooks.allowPrivate,
@@ -89,9 +93,10 @@ export class ActiveControl {
       connector: (accountSid: string, name: string) => connectorOf(config, accountSid, name),
     };
     const limits = this.#limits = new TrunkLimits(clock);
+    const { codecs, timeoutMs: mediaTimeoutMs } = config.media;
     const shared = {
-      clock, random, limits, edgeNumber: config.edgeNumber, sipHost, codecs: config.media.codecs,
-      mediaTimeoutMs: config.media.timeoutMs, isReady: () => this.isReady(),
+      clock, random, limits, edgeNumber: config.edgeNumber, sipHost, codecs, mediaTimeoutMs,
+      isReady: () => this.isReady(),
       start: (input: Parameters<CallHost["start"]>[0]) => this.#start(input),
     };
     const calls = callStore(store);
@@ -103,10 +108,7 @@ export class ActiveControl {
         clock,
         originate: (parent, command) =>
           originate({ ...shared, trunks: config.trunks }, parent, command),
-        tell: (callSid, event) => {
-          if (this.#host.send(callSid, event)) return;
-          void tellElsewhere(link, clock, callSid, event);
-        },
+        tell: (callSid, event) => this.#tell(callSid, event),
       },
       document: { clock, fetcher: webhooks, authToken },
       prepare,
@@ -142,9 +144,8 @@ export class ActiveControl {
       machine, store: calls, clock, log,
       alert: (alert) => this.#alert(alert),
       changed: (record) => this.#outbox.take(record),
-      release: (callSid, process, revision) => void this.#media.apply(process, {
-        version: MEDIA_ORDER_VERSION, callSid, revision, endpoint: null, forks: [],
-      }),
+      release: (callSid, process, revision) =>
+        void this.#media.release(process, callSid, revision),
       opened: (callSid) => this.#opened(callSid),
       closed: (callSid) => this.#closed(callSid),
     });
@@ -183,7 +184,7 @@ export class ActiveControl {
     this.#userAgent.onNoAck = (transactionId) => this.#router.unacknowledged(transactionId);
     // Orders may have been lost while NATS was away.
     link.onChange((connected) => {
-      if (connected) this.#doubtMedia(null);
+      if (connected) this.#doubt(this.#host.callSids());
     });
     await this.#userAgent.start();
     this.#http = this.#listenHttp();
@@ -191,6 +192,7 @@ export class ActiveControl {
       log.warn("media.missing", { expected: "at least one media process of this edge" });
     }
     await this.#restore();
+    void this.#sweep();
     log.info("ready", {
       http: this.#http.url,
       sip: this.#userAgent.listening().map(({ transport, address, port }) =>
@@ -224,6 +226,7 @@ export class ActiveControl {
   async #close(): Promise<void> {
     this.#isClosed = true;
     this.#outbox.stop();
+    this.#sweeping?.cancel();
     for (const timer of this.#lingering.values()) timer.cancel();
     for (const served of this.#subjects.values()) served.stop();
     this.#subjects.clear();
@@ -255,16 +258,34 @@ export class ActiveControl {
     return serve({ address, port, fetch: (request) => api.fetch(request) });
   }
 
-  /** Calls of that media process, or all, make sure that it has what they want. */
-  #doubtMedia(process: string | null): void {
+  #tell(callSid: string, event: RelationEvent): void {
+    const { link, clock } = this.#options;
+    if (!this.#host.send(callSid, event)) void tellElsewhere(link, clock, callSid, event);
+  }
+
+  #callsOf(process: string): string[] {
+    return this.#host.callSids().filter((callSid) =>
+      this.#host.snapshot(callSid)?.context.mediaProcess === process);
+  }
+
+  /** These calls make sure that their media process has what they want. */
+  #doubt(callSids: string[]): void {
     if (this.#isClosed) return;
     const at = this.#options.clock.wallMs();
-    for (const callSid of this.#host.callSids()) {
-      const own = this.#host.snapshot(callSid)?.context.mediaProcess;
-      if (process === null || own === process) {
-        this.#host.send(callSid, { type: "media.doubted", at });
-      }
+    for (const callSid of callSids) this.#host.send(callSid, { type: "media.doubted", at });
+  }
+
+  /** Orders and releases that were lost in spite of all are made good. */
+  async #sweep(): Promise<void> {
+    const { lease, link, clock } = this.#options;
+    if (lease.isHeld() && link.isConnected()) {
+      await this.#media.compare({
+        has: (callSid) => this.#host.has(callSid) || this.#isClosed,
+        of: (process) => this.#callsOf(process),
+        doubt: (callSid) => this.#doubt([callSid]),
+      });
     }
+    if (!this.#isClosed) this.#sweeping = clock.after(SWEEP_MS, () => void this.#sweep());
   }
 
   #start(input: Parameters<CallHost["start"]>[0]): void {

@@ -1,6 +1,9 @@
 // Which media processes an edge has, and how control speaks to them.
 import type { ApplyResult } from "../ports/media.ts";
-import { MediaHello, type MediaOrder, MediaReply } from "../../schemas/media.ts";
+import {
+  MEDIA_ORDER_VERSION, MediaHello, type MediaOrder, MediaReply, MediaStats,
+} from "../../schemas/media.ts";
+import { edgeNumberOf } from "../../schemas/sid.ts";
 import type { NatsLink } from "../nats/connect.ts";
 import { listen, request } from "../nats/rpc.ts";
 import { mediaHelloSubject, mediaSubject } from "../nats/subjects.ts";
@@ -14,12 +17,21 @@ const ORDER_TIMEOUT_MS = 1_000;
 export interface MediaDirectoryOptions {
   link: NatsLink;
   edge: string;
+  edgeNumber: number;
   clock: Clock;
   /** How many processes this host starts: they are asked for by number at the start. */
   expected: number;
   epoch(): number;
   /** Another process serves that id now: what the one before held is gone. */
   replaced(id: string): void;
+}
+
+export interface CallsThere {
+  has(callSid: string): boolean;
+  /** Those of that media process. */
+  of(process: string): string[];
+  /** Its process does not have it. */
+  doubt(callSid: string): void;
 }
 
 export class MediaDirectory {
@@ -67,6 +79,30 @@ export class MediaDirectory {
     const subject = mediaSubject(edge, process, "apply");
     const reply = await request(link, subject, MediaReply, full, { timeoutMs: ORDER_TIMEOUT_MS });
     return reply.ok ? reply.value : { ok: false, code: "UNREACHABLE", message: reply.message };
+  }
+
+  /** Gives back what no call of this edge wants any more: its release was lost. */
+  async release(process: string, callSid: string, revision: number): Promise<void> {
+    await this.apply(process, {
+      version: MEDIA_ORDER_VERSION, callSid, revision, endpoint: null, forks: [],
+    });
+  }
+
+  /** What the processes hold, beside the calls that there are. */
+  async compare(calls: CallsThere): Promise<void> {
+    const { link, edge, edgeNumber } = this.#options;
+    for (const id of this.#known.keys()) {
+      const reply = await request(link, mediaSubject(edge, id, "stats"), MediaStats, {
+        callSid: null,
+      });
+      if (!reply.ok) continue;
+      const held = new Set(reply.value.calls.map(({ callSid }) => callSid));
+      for (const { callSid, revision } of reply.value.calls) {
+        const isOurs = edgeNumberOf(callSid) === edgeNumber;
+        if (isOurs && !calls.has(callSid)) await this.release(id, callSid, revision + 1);
+      }
+      for (const callSid of calls.of(id)) if (!held.has(callSid)) calls.doubt(callSid);
+    }
   }
 
   close(): void {
