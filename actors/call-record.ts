@@ -7,6 +7,11 @@ import { siprecCallbackParams, type SiprecEventName } from "../protocol/twiml/ca
 import { initialLeg } from "./leg.ts";
 import type { CallContext, CallInput } from "./call-types.ts";
 
+/** With so many callbacks undelivered nothing more is started by REST, */
+export const OUTBOX_BUSY = 50;
+/** and with so many what becomes due is not told any more: a record has to fit into a message. */
+export const OUTBOX_MAX = 100;
+
 /** An inbound call rings until its caller gives up: that is the caller's clock. */
 const NEVER = Number.MAX_SAFE_INTEGER;
 
@@ -95,6 +100,7 @@ export function recordAfter(
 ): CallRecord {
   const call = resourceOf(context, state);
   const told = new Set(last?.told ?? []);
+  const sids = new Set(context.sessions.map(({ sid }) => sid));
   const due = context.sessions.flatMap((session) =>
     eventsOf(session).flatMap(({ name, at }) => {
       const id = `${session.sid}:${name}`;
@@ -107,8 +113,8 @@ export function recordAfter(
     version: CALL_RECORD_VERSION,
     call,
     siprecs: context.sessions,
-    outbox: [...last?.outbox ?? [], ...due],
-    told: [...told],
+    outbox: [...last?.outbox ?? [], ...due].slice(0, OUTBOX_MAX),
+    told: [...told].filter((id) => sids.has(id.slice(0, id.indexOf(":")))),
   };
 }
 

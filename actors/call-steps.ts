@@ -6,7 +6,7 @@ import { forksFor, readySessions } from "./call-media.ts";
 import { joinCallSteps } from "./call-step.ts";
 import { endLeg, endLegAgain } from "./leg-end.ts";
 import type { EndStatus, OriginateFact, RelationEvent, SiprecOrder } from "./ports.ts";
-import { findSession, holdsSlots, refusalOf } from "./slots.ts";
+import { findSession, holdsSlots, keptSessions, refusalOf } from "./slots.ts";
 import type { CallContext, CallEvent, CallStep } from "./call-types.ts";
 import { initialContext, recordOf } from "./siprec-record.ts";
 import type { Parties, SiprecInput, SiprecTold } from "./siprec-types.ts";
@@ -56,7 +56,7 @@ export function startSession(context: CallContext, order: SiprecOrder, at: numbe
   };
   // Its record stands before the machine has said a word: two requests at once see each other.
   const record = recordOf(initialContext(input), "idle");
-  const sessions = [...context.sessions, record];
+  const sessions = [...keptSessions(context.sessions), record];
   if (fault !== null) return { context: { sessions }, spawn: [input] };
   return {
     context: { sessions, forks: [...context.forks, ...forksFor(order)] },

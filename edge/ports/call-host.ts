@@ -2,7 +2,7 @@
 // brings to each what is meant for it.
 import { type Actor, createActor, type Snapshot } from "xstate";
 import type { callMachine } from "../../actors/call.machine.ts";
-import { recordAfter, withoutEntry } from "../../actors/call-record.ts";
+import { OUTBOX_MAX, recordAfter, withoutEntry } from "../../actors/call-record.ts";
 import { packSnapshot, type StoredSnapshot, unpackSnapshot } from "../../actors/restore.ts";
 import { holdsSlots } from "../../actors/slots.ts";
 import { stateText } from "../../actors/state-text.ts";
@@ -201,6 +201,9 @@ export class CallHost {
     // States of the sessions, and everything else that is told, are part of the record.
     const isTold = before === null || JSON.stringify(record) !== JSON.stringify(before);
     if (isTold) {
+      if (record.outbox.length >= OUTBOX_MAX && (before?.outbox.length ?? 0) < OUTBOX_MAX) {
+        this.#options.log.warn("outbox.full", { call_sid: callSid });
+      }
       held.record = record;
       store.putRecord(record);
       this.#options.changed(record);

@@ -1,5 +1,6 @@
 // A call's verbs on NATS, siprec.v1.call.<CallSid>.<verb>, as its owner answers them; and the REST
 // backend, which asks them of whoever the owner is (ARCHITECTURE, "Finding a call").
+import { OUTBOX_BUSY } from "../../actors/call-record.ts";
 import { findSession, holdsSlots, refusalOf } from "../../actors/slots.ts";
 import type { RelationEvent } from "../../actors/ports.ts";
 import type { SiprecStart } from "../../protocol/twiml/document.ts";
@@ -42,6 +43,9 @@ export class CallService {
     const record = this.#recordOf(callSid, request.accountSid);
     if (record.call.status !== "in-progress") {
       throw new EdgeError("INVALID_CALL_STATE", "Call is not in-progress.");
+    }
+    if (record.outbox.length >= OUTBOX_BUSY) {
+      throw new EdgeError("TOO_MANY_REQUESTS", "Too many status callbacks of the call wait");
     }
     const order = siprecOrder(prepare, request.accountSid, request);
     if (order.fault !== null) throw faultError(order.fault.code, order.fault.message);

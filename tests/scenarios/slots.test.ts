@@ -1,5 +1,7 @@
 // The four fork slots of a call, and the names of its sessions.
 import { afterEach, expect, test } from "bun:test";
+import { OUTBOX_MAX } from "../../actors/call-record.ts";
+import { SESSIONS_OVER_MAX, SESSIONS_UNDER_WAY_MAX } from "../../actors/slots.ts";
 import { labelsIn } from "../../protocol/sdp/recording.ts";
 import { ADDRESSES, CALLBACK_URL, DIAL, EdgeBench } from "../support/edge-bench/bench.ts";
 import { refusalOf } from "../support/edge-bench/control.ts";
@@ -145,4 +147,59 @@ test("a stop of what is not there is 404, and of a session that ended is its rec
   const again = await bench.stop("one");
   expect(again).toMatchObject({ name: "one", status: "stopped" });
   expect(bench.app.events()).toEqual(["siprec-started", "siprec-stopped"]);
+});
+
+test("started and stopped without end, a call remembers the newest sessions only", async () => {
+  await recorded("inbound_track");
+  for (let round = 1; round <= 60; round += 1) {
+    expect(await refusalOf(bench.start({ name: `r${round}` }))).toBeNull();
+    await bench.run(20);
+    await bench.stop(`r${round}`);
+    await bench.run(20);
+  }
+  await bench.run(1_000);
+  const { siprecs, outbox, told } = bench.record;
+  expect([siprecs.length <= SESSIONS_OVER_MAX + 2, outbox]).toEqual([true, []]);
+  expect(siprecs.map(({ name }) => name)).toEqual(
+    ["one", ...siprecs.slice(1).map((_, index) => `r${62 - siprecs.length + index}`)],
+  );
+  expect(told.length).toBe(2 * siprecs.length - 1);
+  expect(bench.session.state).toBe("in-progress.recording");
+  // Two events of each, once.
+  expect(new Set(bench.app.callbacks.map(({ token }) => token)).size).toBe(121);
+  expect(bench.app.callbacks).toHaveLength(121);
+});
+
+test("a recorder that answers nothing does not make a call collect sessions that end", async () => {
+  await recorded("inbound_track");
+  bench.srs.onCall = (call) => call.ignore();
+  for (let round = 1; round < SESSIONS_UNDER_WAY_MAX; round += 1) {
+    expect(await refusalOf(bench.start({ name: `r${round}` }))).toBeNull();
+    await bench.run(20);
+    await bench.stop(`r${round}`);
+  }
+  expect(await refusalOf(bench.start({ name: "more" }))).toBe("TOO_MANY_REQUESTS");
+  await bench.run(40_000);
+  expect(await refusalOf(bench.start({ name: "more" }))).toBeNull();
+  expect(bench.status).toBe("in-progress");
+});
+
+test("while too many callbacks wait to be delivered nothing is started", async () => {
+  await recorded("inbound_track");
+  bench.app.receive = () =>
+    ({ ok: false, kind: "connect", code: 11205, message: "away", mayRetry: true });
+  let refusal: string | null = null;
+  let rounds = 0;
+  for (; refusal === null && rounds < OUTBOX_MAX; rounds += 1) {
+    refusal = await refusalOf(bench.start({ name: `r${rounds}` }));
+    await bench.run(20);
+    if (refusal === null) await bench.stop(`r${rounds}`);
+    await bench.run(20);
+  }
+  expect([refusal, rounds]).toEqual(["TOO_MANY_REQUESTS", 26]);
+  expect(bench.record.outbox.length).toBeLessThan(OUTBOX_MAX);
+  bench.app.receive = () => ({ ok: true });
+  await bench.run(120_000);
+  expect(bench.record.outbox).toEqual([]);
+  expect(await refusalOf(bench.start({ name: "again" }))).toBeNull();
 });
