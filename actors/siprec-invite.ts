@@ -9,6 +9,7 @@ import { nextVersion, type SentSdp, sdpSessionId } from "../protocol/sdp/version
 import { recordingBody, RECORDING_ACCEPT } from "../protocol/siprec/body.ts";
 import { basicCallMetadata, type CallRecording } from "../protocol/siprec/call.ts";
 import { serializeMetadata } from "../protocol/siprec/metadata.ts";
+import { hexText } from "../schemas/sid.ts";
 import type { RecorderTarget } from "./ports.ts";
 import { derive } from "./seed.ts";
 import type { SiprecContext } from "./siprec-types.ts";
@@ -65,7 +66,7 @@ function metadataOf(context: SiprecContext): string {
 /** SDP and a complete snapshot: every label of the one is in the other (RFC 7866 §9.1). */
 function snapshotBody(context: SiprecContext, sdp: SentSdp) {
   const random = derive(context.order.seed, `boundary-${sdp.version}`, 12);
-  const boundary = `siprec-${Array.from(random, (b) => b.toString(16).padStart(2, "0")).join("")}`;
+  const boundary = `siprec-${hexText(random)}`;
   return recordingBody(sdp.text, metadataOf(context), boundary);
 }
 

@@ -15,15 +15,17 @@ export const isAccountSid = (text: string): boolean => accountSid.test(text);
 
 /** A call's first byte names its edge (the number of the edge in the configuration's table). */
 export function callSidOf(edgeNumber: number, random: Uint8Array): string {
-  return `CA${hexByte(edgeNumber)}${hex(random.subarray(0, 15))}`;
+  return `CA${hexByte(edgeNumber)}${hexText(random.subarray(0, 15))}`;
 }
 
 export function sidOf(prefix: "SR" | "NO", random: Uint8Array): string {
-  return prefix + hex(random.subarray(0, 16));
+  return prefix + hexText(random.subarray(0, 16));
 }
 
 /** The number of the edge that owns this call. */
 export const edgeNumberOf = (sid: string): number => Number.parseInt(sid.slice(2, 4), 16);
 
+/** Bytes as lower-case hexadecimal digits, as SIDs, seeds and tags are written. */
+export const hexText = (bytes: Uint8Array): string => Array.from(bytes, hexByte).join("");
+
 const hexByte = (byte: number): string => byte.toString(16).padStart(2, "0");
-const hex = (bytes: Uint8Array): string => Array.from(bytes, hexByte).join("");

@@ -14,7 +14,7 @@ import { parseUri, type SipUri } from "../../protocol/sip/uri.ts";
 import { readRecordingBody } from "../../protocol/siprec/body.ts";
 import { voiceParams } from "../../protocol/twiml/callback.ts";
 import type { NumberRoute, Trunk } from "../../schemas/config.ts";
-import { callSidOf } from "../../schemas/sid.ts";
+import { callSidOf, hexText } from "../../schemas/sid.ts";
 import type { Clock, Log, Random } from "../runtime/types.ts";
 import { maskNumber } from "../runtime/log.ts";
 import { numberRoute, partyName, type TrunkSources } from "./routes.ts";
@@ -86,7 +86,7 @@ export class Inbound {
     reason: string | null = null,
   ): void {
     const { random, respond } = this.#options;
-    const tag = Array.from(random(8), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    const tag = hexText(random(8));
     respond(transactionId, buildResponse(request, status, reason, {
       toTag: tag,
       headers: [
@@ -205,9 +205,6 @@ export class Inbound {
 
 /** What a response is made of (RFC 3261 §8.2.6.2, §12.1.1). */
 const NEEDED = new Set(["Via", "From", "To", "Call-ID", "CSeq", "Record-Route", "Timestamp"]);
-
-const hexText = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 function refusal(request: SipRequest): Refusal | null {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(request.uri)?.[1]?.toLowerCase();

@@ -2,7 +2,7 @@
 import type { CallInput } from "../../actors/call-types.ts";
 import type { CallsPortInput } from "../../actors/ports.ts";
 import type { Trunk } from "../../schemas/config.ts";
-import { callSidOf } from "../../schemas/sid.ts";
+import { callSidOf, hexText } from "../../schemas/sid.ts";
 import { escapeUser } from "../../protocol/sip/uri.ts";
 import type { Clock, Random } from "../runtime/types.ts";
 import type { Originate, OriginateResult } from "./calls.ts";
@@ -47,7 +47,7 @@ export function originate(
     callerName: null,
     at: clock.wallMs(),
     sipHost: options.sipHost,
-    seed: Array.from(random(16), (byte) => byte.toString(16).padStart(2, "0")).join(""),
+    seed: hexText(random(16)),
     codecs: command.codecs,
     mediaTimeoutMs: options.mediaTimeoutMs,
     mediaProcess: parent.mediaProcess,

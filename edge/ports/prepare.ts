@@ -8,7 +8,7 @@ import { isWebhookUrl } from "../../protocol/webhook/url.ts";
 import type { Connector, ConnectorAddress } from "../../schemas/connector.ts";
 import { ERRORS, type ErrorName } from "../../schemas/error.ts";
 import type { Fault } from "../../schemas/call.ts";
-import { sidOf } from "../../schemas/sid.ts";
+import { hexText, sidOf } from "../../schemas/sid.ts";
 import type { Clock, Random } from "../runtime/types.ts";
 
 export const CONNECTOR_DEFAULT = "Default";
@@ -57,7 +57,7 @@ export function siprecOrder(
     targets,
     answerTimeoutMs: connector?.answerTimeoutMs ?? 0,
     connectTimeoutMs: connector?.connectTimeoutMs ?? 0,
-    seed: hex(options.random(SEED_BYTES)),
+    seed: hexText(options.random(SEED_BYTES)),
     fault: startFault(start) ?? connectorFault(options.edge, connectorName, connector),
   };
 }
@@ -73,9 +73,6 @@ function startFault(start: SiprecStart): Fault | null {
 const named = (error: ErrorName, detail: string): Fault => ({
   code: ERRORS[error].code, message: `${ERRORS[error].message}: ${detail}`,
 });
-
-const hex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 function connectorFault(edge: string, name: string, connector: Connector | null): Fault | null {
   if (connector === null) {

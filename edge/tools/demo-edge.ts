@@ -6,6 +6,7 @@ import { appendText, writeText } from "../runtime/files.ts";
 import { type Child, spawnChild } from "../runtime/spawn.ts";
 import type { Random } from "../runtime/types.ts";
 import { freePort } from "./free-port.ts";
+import { hexText } from "../../schemas/sid.ts";
 
 const ADDRESS = "127.0.0.1";
 const MEDIA_PORT_MIN = 41_000;
@@ -13,16 +14,13 @@ const MEDIA_PORTS = 200;
 const MEDIA_RANGES = 90;
 const ACCOUNT_BYTES = 16;
 
-const hex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-
 export interface DemoAccount {
   sid: string;
   authToken: string;
 }
 
 export const demoAccount = (random: Random): DemoAccount =>
-  ({ sid: `AC${hex(random(ACCOUNT_BYTES))}`, authToken: hex(random(ACCOUNT_BYTES)) });
+  ({ sid: `AC${hexText(random(ACCOUNT_BYTES))}`, authToken: hexText(random(ACCOUNT_BYTES)) });
 
 export interface DemoEdgeOptions {
   /** For its configuration and its log. */

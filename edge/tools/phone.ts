@@ -12,6 +12,7 @@ import { createUserAgent } from "../sip/user-agent.ts";
 import { within } from "./farewell.ts";
 import { PHONE_ALLOW, PhoneCall } from "./phone-call.ts";
 import { PhoneMedia } from "./phone-media.ts";
+import { hexText } from "../../schemas/sid.ts";
 
 export interface PhoneOptions {
   listen: ListenAddress[];
@@ -39,9 +40,6 @@ export interface CallOptions {
 /** How long `stop` waits for the answers to its last requests. */
 const FAREWELL_MAX_MS = 1000;
 const ID_BYTES = 8;
-
-const hex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 export class Phone {
   /** An INVITE came: call `ring`, `answer` or `reject` on it. */
@@ -103,7 +101,7 @@ export class Phone {
   }
 
   #mint(): string {
-    return hex(this.options.random(ID_BYTES));
+    return hexText(this.options.random(ID_BYTES));
   }
 
   async #callOptions() {

@@ -11,6 +11,7 @@ import { within } from "./farewell.ts";
 import { GOOD_BEHAVIOUR, type SrsBehaviour, type SrsOptions } from "./srs-options.ts";
 import { SRS_CONTACT, SRS_HEADERS, SrsSession, type SrsSessionOptions } from "./srs-session.ts";
 import { SrsStream } from "./srs-stream.ts";
+import { hexText } from "../../schemas/sid.ts";
 
 /** Sessions that have ended are remembered up to this number; their files stay. */
 const ENDED_MAX = 1000;
@@ -18,9 +19,6 @@ const LIVE_MAX = 1000;
 const ID_BYTES = 8;
 /** How long `stop` waits for the answers to its last requests. */
 const FAREWELL_MAX_MS = 1000;
-
-const hex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 export class Srs {
   /** The latest ones that have ended, oldest first. */
@@ -103,7 +101,7 @@ export class Srs {
     const { clock, random, out, codecs = ["PCMU", "PCMA"] } = this.options;
     const address = this.options.mediaAddress ?? this.listening()[0]?.address ?? "127.0.0.1";
     const sockets = this.options.sockets ?? mediaSockets;
-    const tag = hex(random(ID_BYTES));
+    const tag = hexText(random(ID_BYTES));
     return {
       agent: this.#agent, clock, behaviour: { ...this.behaviour }, address, codecs, out, tag,
       sdpSessionId: sdpSessionId(`RS${tag}`),
@@ -122,7 +120,7 @@ export class Srs {
   #answer(incoming: IncomingRequest, status: number, headers: SipHeader[] = []): void {
     if (incoming.transactionId === null) return;
     const response = buildResponse(incoming.request, status, null, {
-      toTag: hex(this.options.random(ID_BYTES)), headers: [...SRS_HEADERS, ...headers],
+      toTag: hexText(this.options.random(ID_BYTES)), headers: [...SRS_HEADERS, ...headers],
     });
     this.#agent.respond(incoming.transactionId, response, { contact: SRS_CONTACT });
   }
