@@ -3,7 +3,7 @@ import type { CallInput } from "../../actors/call-types.ts";
 import type { CallsPortInput } from "../../actors/ports.ts";
 import type { Trunk } from "../../schemas/config.ts";
 import { callSidOf, hexText } from "../../schemas/sid.ts";
-import { escapeUser } from "../../protocol/sip/uri.ts";
+import { escapeUser, parseUri } from "../../protocol/sip/uri.ts";
 import type { Clock, Random } from "../runtime/types.ts";
 import type { Originate, OriginateResult } from "./calls.ts";
 import { numberTarget, sipTarget } from "./routes.ts";
@@ -72,11 +72,12 @@ export function originate(
 }
 
 /** A number, or the user of a SIP URI, at our own host: the far side answers us, not the caller. */
-function fromValue(from: string, sipHost: string): string {
-  const sip = /^sips?:([^@]*)@/.exec(from);
-  const user = sip === null ? from : sip[1] ?? "";
+export function fromValue(from: string, sipHost: string): string {
+  const parsed = /^sips?:/i.test(from) ? parseUri(from) : null;
+  // What is no URI after all is a name like any other: nothing of it may end our header early.
+  const user = parsed?.ok === true ? parsed.uri.user ?? "" : from;
   if (user === "" || /^anonymous$/i.test(user)) {
     return "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
   }
-  return `<sip:${sip === null ? escapeUser(user) : user}@${sipHost}>`;
+  return `<sip:${parsed?.ok === true ? user : escapeUser(user)}@${sipHost}>`;
 }
