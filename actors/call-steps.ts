@@ -241,7 +241,7 @@ export function close(context: CallContext, event: CallEvent & { at: number }): 
       media: true,
     },
     // The INVITE of a process that is gone can't be cancelled, nor its answer heard.
-    event.type === "restored" && ended.leg.role === "uac" ? endLegAgain(ended) : endLeg(ended, at),
+    event.type === "restored" ? endLegAgain(ended) : endLeg(ended, at),
     tellParent(context, (childSid) => ({ type: "child.ended", childSid, status, at })),
   );
 }

@@ -1,7 +1,7 @@
 // How a leg ends from our side: BYE, CANCEL, or a refusal (RFC 3261 §9, §15). Pure steps of the
 // call's context.
 import { nextHopFlow, requestInDialog } from "../protocol/sip/dialog.ts";
-import { bye, BYE_ID, refuse } from "./leg.ts";
+import { bye, BYE_ID, refuse, refuseAgain } from "./leg.ts";
 import { clientStep } from "./leg-uac.ts";
 import type { CallContext, CallStep } from "./call-types.ts";
 
@@ -47,6 +47,7 @@ export function unacknowledged(context: CallContext, at: number): CallStep {
 export function endLegAgain(context: CallContext): CallStep {
   const { leg } = context;
   if (leg.over) return {};
+  if (leg.role === "uas" && !leg.answered) return refuseAgain(context, context.endSipStatus);
   if (!leg.answered || leg.dialog === null) return { context: { leg: { ...leg, over: true } } };
   const dialog = { ...leg.dialog, state: "confirmed" as const };
   return sendBye({ ...context, leg: { ...leg, dialog, acked: true } });

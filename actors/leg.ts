@@ -3,7 +3,9 @@
 // dialog, leg-end.ts ends either.
 import { buildResponse } from "../protocol/sip/build.ts";
 import { header } from "../protocol/sip/header.ts";
-import type { SipFlow, SipHeader, SipRequest, SipResponse } from "../protocol/sip/message.ts";
+import {
+  NO_BODY, type SipFlow, type SipHeader, type SipRequest, type SipResponse,
+} from "../protocol/sip/message.ts";
 import { answerLeg, type LocalLeg, offerLeg } from "../protocol/sdp/leg.ts";
 import { nextVersion, sdpSessionId } from "../protocol/sdp/version.ts";
 import { readRecordingBody, type RecordingBodyResult } from "../protocol/siprec/body.ts";
@@ -103,6 +105,21 @@ export function answer(context: CallContext, at: number): CallStep {
     },
     send: inviteResponse(context, 200, sdp.text, true),
     media: true,
+  };
+}
+
+/** After a takeover: the caller waits for an answer that nobody else can give any more. */
+export function refuseAgain(context: CallContext, status: number): CallStep {
+  const { invite, dialog } = context.leg;
+  const flow = dialog?.flow ?? null;
+  const step = refuse(context, status);
+  if (invite === null || flow === null) return step;
+  const request: SipRequest = { kind: "request", ...invite, body: NO_BODY };
+  return {
+    ...step,
+    send: (step.send ?? []).map((command) =>
+      command.type === "send.response" ? { ...command, revive: { request, flow } } : command
+    ),
   };
 }
 

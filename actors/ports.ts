@@ -45,6 +45,8 @@ export type SipCommand =
     contactParams: string;
     /** Wait until what led to this answer is written (creation and stop). */
     durable: boolean;
+    /** The request that another process received: its transaction is not here. */
+    revive?: { request: SipRequest; flow: SipFlow };
   };
 
 /** What comes back, and what reaches the machine's dialog from outside. */

@@ -29,6 +29,8 @@ export interface SipSender {
     transactionId: string, response: SipResponse,
     options?: { contact?: { params?: string } | null },
   ): boolean;
+  /** Makes the transaction of a request that another process received, if it is not here. */
+  revive(request: SipRequest, flow: SipFlow): void;
 }
 
 export type SipClientEvent =
@@ -177,7 +179,8 @@ class SipSession {
   }
 
   #deliver(command: Extract<SipCommand, { type: "send.response" }>): void {
-    const { transactionId, response, contactParams } = command;
+    const { transactionId, response, contactParams, revive } = command;
+    if (revive !== undefined) this.#options.sender.revive(revive.request, revive.flow);
     const needsContact = response.status > 100 && response.status < 300;
     this.#options.sender.respond(transactionId, response, {
       contact: needsContact ? { params: contactParams } : null,

@@ -101,6 +101,12 @@ export class Servers {
     return true;
   }
 
+  /** A request that another process received and did not answer can be answered from now on. */
+  revive(request: SipRequest, flow: SipFlow): void {
+    const id = serverKey(request);
+    if (id !== null && !this.#byId.has(id)) this.#open(id, null, request, flow);
+  }
+
   /** Gives no answer at all: the transaction is forgotten, with its 100 Trying. */
   ignore(id: string): void {
     const entry = this.#byId.get(id);

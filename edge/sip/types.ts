@@ -100,6 +100,9 @@ export interface UserAgent {
   respond(
     transactionId: string, response: SipResponse, options?: { contact?: ContactOptions | null },
   ): boolean;
+  /** The transaction of a request that another process received, so that it can be answered:
+   *  under the id that it had there. Nothing when it is here. */
+  revive(request: SipRequest, flow: SipFlow): void;
   /** No answer, not even 100: for those who may not know that we are here. */
   ignore(transactionId: string): void;
   /** Without a transaction: for one that another process began. */

@@ -98,6 +98,10 @@ class SocketUserAgent implements UserAgent {
     return this.#servers.respond(id, response, contact);
   }
 
+  revive(request: SipRequest, flow: SipFlow): void {
+    this.#servers.revive(request, flow);
+  }
+
   ignore(id: string): void {
     this.#servers.ignore(id);
   }
