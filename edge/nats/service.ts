@@ -59,6 +59,7 @@ export async function openService(link: NatsLink, options: ServiceOptions): Prom
     endpoints.push({ name, subject, queue, stats });
     return { stats, monotonicMs: options.clock.monotonicMs, ...(queue === "" ? {} : { queue }) };
   };
+  const sharing = new Map<string, ServeOptions>();
   const keep = (one: Served): Served => (served.push(one), one);
   await link.nc.flush();
   return {
@@ -67,7 +68,12 @@ export async function openService(link: NatsLink, options: ServiceOptions): Prom
       keep(serve(link, subject, one, endpoint(name, subject, more.queue ?? ""))),
     serveVerbs: (name, prefix, verbs) =>
       keep(serveVerbs(link, prefix, verbs, endpoint(name, `${prefix}.>`, ""))),
-    shared: (name, subject) => endpoint(name, subject, ""),
+    shared: (name, subject) => {
+      // One endpoint, however often it is asked for: once for each call.
+      const known = sharing.get(name) ?? endpoint(name, subject, "");
+      sharing.set(name, known);
+      return known;
+    },
     stop() {
       for (const one of served) one.stop();
       for (const sub of control) sub.unsubscribe();

@@ -42,12 +42,13 @@ describe.skipIf(!hasNatsServer)("a service of the NATS micro protocol", () => {
 
   test("STATS count requests and errors, also of subscriptions that come and go", async () => {
     const service = await open("a1");
-    const shared = service.shared("call", "siprec.v1.call.*.>");
+    // Asked for with each call: it stays one endpoint.
+    const shared = () => service.shared("call", "siprec.v1.call.*.>");
     const verbs = {
       good: route(Empty, () => ({})),
       bad: route(Empty, () => { throw new Error("broken"); }),
     };
-    const calls = ["one", "two"].map((call) => serveVerbs(link, `t.call.${call}`, verbs, shared));
+    const calls = ["one", "two"].map((call) => serveVerbs(link, `t.call.${call}`, verbs, shared()));
     for (const subject of ["t.call.one.good", "t.call.two.good", "t.call.two.bad"]) {
       await request(link, subject, Empty, {});
     }
