@@ -1,6 +1,6 @@
 // A call as REST and callbacks see it, made from its context and state; and its context at birth.
 import type {
-  CallRecord, CallResource, CallStatus, OutboxEntry, SiprecRecord,
+  CallRecord, CallResource, CallStatus, Fault, OutboxEntry, SiprecRecord,
 } from "../schemas/call.ts";
 import { CALL_RECORD_VERSION } from "../schemas/call.ts";
 import { siprecCallbackParams, type SiprecEventName } from "../protocol/twiml/callback.ts";
@@ -95,13 +95,29 @@ function eventsOf(session: SiprecRecord): { name: SiprecEventName; at: number }[
  * The call's record after a change: resource, sessions, and the callbacks that became due. Made
  * from the last one, so that running it again, after a restart too, adds nothing twice.
  */
-export function recordAfter(
+export const recordAfter = (
   last: CallRecord | null, context: CallContext, state: string,
+): CallRecord => recordOfCall(last, resourceOf(context, state), context.sessions);
+
+/** Of a call that nobody can go on with: it is over, with all that was recorded of it. */
+export const abandonedRecord = (last: CallRecord, fault: Fault, at: number): CallRecord =>
+  recordOfCall(
+    last,
+    { ...last.call, status: "failed", endAt: last.call.endAt ?? at, updatedAt: at },
+    last.siprecs.map((session) => session.state === "stopped" || session.state === "error"
+      ? session
+      : {
+        ...session, status: "stopped", state: "error", fault: session.fault ?? fault,
+        endedAt: session.endedAt ?? at, updatedAt: at,
+      }),
+  );
+
+function recordOfCall(
+  last: CallRecord | null, call: CallResource, sessions: SiprecRecord[],
 ): CallRecord {
-  const call = resourceOf(context, state);
   const told = new Set(last?.told ?? []);
-  const sids = new Set(context.sessions.map(({ sid }) => sid));
-  const due = context.sessions.flatMap((session) =>
+  const sids = new Set(sessions.map(({ sid }) => sid));
+  const due = sessions.flatMap((session) =>
     eventsOf(session).flatMap(({ name, at }) => {
       const id = `${session.sid}:${name}`;
       if (session.statusCallback === null || told.has(id)) return [];
@@ -112,7 +128,7 @@ export function recordAfter(
   return {
     version: CALL_RECORD_VERSION,
     call,
-    siprecs: context.sessions,
+    siprecs: sessions,
     outbox: [...last?.outbox ?? [], ...due].slice(0, OUTBOX_MAX),
     told: [...told].filter((id) => sids.has(id.slice(0, id.indexOf(":")))),
   };

@@ -301,10 +301,9 @@ export class ActiveControl {
         this.#host.adopt(record);
         continue;
       }
-      if (!this.#host.restore(callSid, snapshot, document, record)) {
-        store.snapshots.remove(callSid);
-      }
+      this.#host.restore(callSid, snapshot, document, record);
     }
+    this.#host.reunite();
   }
 
   #opened(callSid: string): void {

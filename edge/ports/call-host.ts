@@ -2,7 +2,9 @@
 // brings to each what is meant for it.
 import { type Actor, createActor, type Snapshot } from "xstate";
 import type { callMachine } from "../../actors/call.machine.ts";
-import { OUTBOX_MAX, recordAfter, withoutEntry } from "../../actors/call-record.ts";
+import {
+  abandonedRecord, OUTBOX_MAX, recordAfter, withoutEntry,
+} from "../../actors/call-record.ts";
 import { packSnapshot, type StoredSnapshot, unpackSnapshot } from "../../actors/restore.ts";
 import { holdsSlots } from "../../actors/slots.ts";
 import { stateText } from "../../actors/state-text.ts";
@@ -90,11 +92,12 @@ export class CallHost {
     actor.start();
   }
 
-  /** Takes a call over from its snapshot; false when it can't be read. */
+  /** Takes a call over from its snapshot; false when it can't be read: then it has ended. */
   restore(callSid: string, stored: unknown, document: unknown, record: CallRecord | null): boolean {
     const unpacked = unpackSnapshot(stored, document);
     if (!unpacked.ok) {
       this.#options.log.error("call.not-restored", { call_sid: callSid, reason: unpacked.reason });
+      this.#bury(callSid, record);
       return false;
     }
     // XState wants an input beside a snapshot, and then does not look at it; the snapshot's own
@@ -109,6 +112,21 @@ export class CallHost {
     if (record !== null && record.outbox.length > 0) this.#options.changed(record);
     this.#options.log.info("call.restored", { call_sid: callSid });
     return true;
+  }
+
+  /** After all were taken over: whoever waits for a call that is not there any more is told. */
+  reunite(): void {
+    const at = this.#options.clock.wallMs();
+    for (const [callSid, { actor }] of [...this.#calls]) {
+      const { parentCallSid, bridge } = actor.getSnapshot().context;
+      if (parentCallSid !== null && !this.#calls.has(parentCallSid)) {
+        this.send(callSid, { type: "call.hangup", reason: "parent-ended", at });
+      }
+      const childSid = bridge?.callSid ?? parentCallSid;
+      if (childSid !== null && childSid !== parentCallSid && !this.#calls.has(childSid)) {
+        this.send(callSid, { type: "child.ended", childSid, status: "failed", at });
+      }
+    }
   }
 
   /** false: no such call is here. */
@@ -220,6 +238,23 @@ export class CallHost {
       store.putDocument(callSid, packed.document);
     }
     store.putSnapshot(callSid, packed.stored);
+  }
+
+  /** Nobody can go on with it: its record says so, and its callbacks. */
+  #bury(callSid: string, record: CallRecord | null): void {
+    const { store, clock, alert } = this.#options;
+    if (record === null) return store.removeSnapshot(callSid);
+    const at = clock.wallMs();
+    const fault = { code: ERRORS.INTERNAL.code, message: "The call could not be taken over" };
+    const ended = abandonedRecord(record, fault, at);
+    alert({
+      level: "error", ...fault, accountSid: record.call.accountSid, callSid, siprecSid: null, at,
+    });
+    store.putRecord(ended);
+    if (ended.outbox.length === 0) return store.removeSnapshot(callSid);
+    this.#ended.set(callSid, ended);
+    store.markOutbox(callSid);
+    this.#options.changed(ended);
   }
 
   /** What a broken machine can't say itself: that it is over, and with it its recordings. */

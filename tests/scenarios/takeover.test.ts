@@ -232,3 +232,37 @@ function answerRecorder(call: EdgeBench["srs"]["call"]): void {
   call.peer.onCall = () => {};
   answerAsRecorder(call);
 }
+
+test("a call whose snapshot can't be read ends in its record, and its child with it", async () => {
+  const bench = await EdgeBench.open();
+  await bench.call();
+  await bench.crash();
+  bench.store.spoilSnapshot(bench.callSid);
+  await bench.run(1_000);
+  await bench.takeOver();
+  await bench.run(1_000);
+  expect(bench.status).toBe("failed");
+  expect(bench.session).toMatchObject({ state: "error", fault: { code: 20500 } });
+  expect(bench.app.events()).toEqual(["siprec-started", "siprec-error"]);
+  expect(bench.alertCodes).toContain(20500);
+  expect(bench.callee.call.heard).toEqual(["ACK", "BYE"]);
+  expect(bench.child.call.status).toBe("completed");
+  expect(bench.control.host.size).toBe(0);
+  expect(bench.store.left()).toEqual([]);
+});
+
+test("a Dial whose child can't be taken over is over, and the document goes on", async () => {
+  const bench = await EdgeBench.open({ twiml: `${DIAL}<Pause length="5"/>` });
+  const call = await bench.call();
+  await bench.crash();
+  bench.store.spoilSnapshot(bench.child.call.sid);
+  await bench.run(1_000);
+  await bench.takeOver();
+  await bench.run(1_000);
+  expect(bench.child.call.status).toBe("failed");
+  expect(bench.status).toBe("in-progress");
+  expect(bench.media.last(bench.callSid)?.endpoint?.hears).toEqual({ kind: "silence" });
+  await bench.run(6_000);
+  expect(call.heard).toEqual(["BYE"]);
+  expect(bench.status).toBe("completed");
+});

@@ -149,10 +149,9 @@ export class BenchControl {
     await this.userAgent.start();
     for (const { callSid, snapshot, document, record, isMark } of this.#world.store.left()) {
       if (isMark && record !== null) this.host.adopt(record);
-      else if (!this.host.restore(callSid, snapshot, document, record)) {
-        this.#world.store.removeSnapshot(callSid);
-      }
+      else this.host.restore(callSid, snapshot, document, record);
     }
+    this.host.reunite();
   }
 
   /** The first half of a drain: what runs may end, nothing new comes in. */

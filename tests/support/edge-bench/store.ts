@@ -58,6 +58,11 @@ export class MemoryStore implements CallStore {
     await this.#writing.get(callSid);
   }
 
+  /** What a later version finds that can't read it. */
+  spoilSnapshot(callSid: string): void {
+    this.#snapshots.set(callSid, JSON.stringify({ machine: "call", version: 0, state: {} }));
+  }
+
   record(callSid: string): CallRecord | null {
     const text = this.#records.get(callSid);
     // What was checked when it was put.
