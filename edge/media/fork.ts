@@ -2,7 +2,7 @@
 // pair of sockets of its own. Nothing that happens here reaches the call.
 import { payloadEnd, RTP_HEADER_BYTES, setSequence, setSsrc, setTimestamp }
   from "../../protocol/rtp/packet.ts";
-import { ForkTimeline } from "../../protocol/rtp/fork-stream.ts";
+import { ForkTimeline, MARKER, NOT_KEPT } from "../../protocol/rtp/fork-stream.ts";
 import { translate } from "../../protocol/rtp/g711.ts";
 import type { ForkOrder, ForkReport } from "../../schemas/media.ts";
 import type { ConnectedMediaSocket } from "../runtime/media-socket.ts";
@@ -38,7 +38,6 @@ export class ForkStream {
   /** Of the present SSRC, as its sender reports say. */
   #packets = 0;
   #bytes = 0;
-  #lastAtMs = -1;
   readonly id: string;
   readonly track: ForkOrder["track"];
   destination: ForkDestination | null = null;
@@ -118,15 +117,16 @@ export class ForkStream {
     const clockRate = tap.clocks[type] ?? 0;
     if (clockRate !== this.#timeline.clockRate) this.#renew(clockRate, "clock rate changed");
     const timeline = this.#timeline;
-    if (!timeline.keep(source, inSequence, inTimestamp, marked, nowMs)) {
+    const kept = timeline.keep(source, inSequence, inTimestamp, marked, nowMs);
+    if (kept === NOT_KEPT) {
       this.#late += 1;
       return;
     }
     const plain = start === RTP_HEADER_BYTES && p[0] === 0x80 && entry < PLAIN_BELOW;
     const out = plain ? p : rebuilt(p, start, entry);
-    out[1] = (timeline.outMarker ? 0x80 : 0) | entryType(entry);
-    setSequence(out, timeline.outSequence);
-    setTimestamp(out, timeline.outTimestamp);
+    out[1] = ((kept & MARKER) !== 0 ? 0x80 : 0) | entryType(entry);
+    setSequence(out, kept & 0xffff);
+    setTimestamp(out, inTimestamp + timeline.timestampOffset);
     setSsrc(out, timeline.ssrc);
     this.#send(out, nowMs);
   }
@@ -151,8 +151,8 @@ export class ForkStream {
       id: this.id, port: mediaPort(this.#env, this.#port), ssrc: this.#timeline.ssrc,
       counters: {
         packets: this.#packetsBefore + this.#packets, bytes: this.#bytesBefore + this.#bytes,
-        late: this.#late, dropped: this.#dropped, lost: this.#lostBefore + this.#lostOfTimeline(),
-        firstAt: wallOf(clock, this.#firstAtMs), lastAt: wallOf(clock, this.#lastAtMs),
+        late: this.#late, dropped: this.#dropped, lost: this.#lostBefore + this.#timeline.lost,
+        firstAt: wallOf(clock, this.#firstAtMs), lastAt: wallOf(clock, this.#timeline.newestAtMs),
       },
       errors: this.#errors, remote: this.#reports.remote,
     };
@@ -184,7 +184,6 @@ export class ForkStream {
     if (this.#packets === 0 && this.#firstAtMs < 0) this.#firstAtMs = nowMs;
     this.#packets += 1;
     this.#bytes += out.length - RTP_HEADER_BYTES;
-    this.#lastAtMs = nowMs;
   }
 
   #sendReport(bye: string | null): void {
@@ -209,7 +208,7 @@ export class ForkStream {
   /** Another SSRC (RFC 3550 §8.2; RFC 7160 for another clock): BYE for the one before. */
   #renew(clockRate: number, reason: string): void {
     this.#sendBye(reason);
-    this.#lostBefore += this.#lostOfTimeline();
+    this.#lostBefore += this.#timeline.lost;
     this.#timeline = this.#newTimeline(clockRate);
     this.#packetsBefore += this.#packets;
     this.#bytesBefore += this.#bytes;
@@ -225,10 +224,6 @@ export class ForkStream {
       ssrc: random32(this.#env), sequence: ((high & 0x7f) << 8) | low,
       timestamp: random32(this.#env), clockRate,
     });
-  }
-
-  #lostOfTimeline(): number {
-    return Math.max(0, this.#timeline.span - this.#packets);
   }
 
   async #connect(destination: ForkDestination): Promise<void> {

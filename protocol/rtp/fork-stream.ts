@@ -13,6 +13,14 @@ export const TRANSIT_WINDOW_MS = 8000;
 /** An in-order packet whose timestamp is this far from real time restarts the timeline. */
 export const TIMESTAMP_JUMP_MAX_S = 2;
 
+/** In what `keep` returns: the packet carries the marker. */
+export const MARKER = 1 << 16;
+/** What `keep` returns for a packet that must not be sent. */
+export const NOT_KEPT = -1;
+/** Another source begins at least one packet after the last of the one before. */
+const SPLICE_MIN_MS = 20;
+const NO_SOURCE = -1;
+
 export interface ForkStart {
   ssrc: number;
   /** Random, below 2^15 (RFC 4568 §6.4 wants it for SRTP, and it does no harm without). */
@@ -21,29 +29,30 @@ export interface ForkStart {
   clockRate: number;
 }
 
-/** `keep` and `filter` see each packet of the source; after a true `keep` the out fields hold. */
+/** `keep` and `filter` see each packet of the source. */
 export class ForkTimeline {
+  // What each packet needs stands first: side by side in memory, and nothing twice.
   readonly ssrc: number;
   readonly clockRate: number;
-  outSequence: number;
-  outTimestamp: number;
-  outMarker = true;
-  /** Numbers used up, from the first to the newest: less the packets sent, what was lost. */
-  span = 0;
-
-  #source = -1;
-  #highest = 0;
+  #source = NO_SOURCE;
+  #highest: number;
   /** out = in - offset, one more for each packet filtered on purpose. */
   #offset = 0;
-  #timestampOffset = 0;
-  #lastInTimestamp = 0;
-  /** Sequence number and timestamp of the newest packet that was kept. */
-  #newestSequence: number;
-  #newestTimestamp: number;
-  #newestAtMs = 0;
-  #stepTicks = 0;
+  /** out = in + this. */
+  timestampOffset = 0;
+  /** Of the newest packet that was kept. */
+  #inTimestamp: number;
+  newestAtMs = -1;
   #markNext = true;
-  #paused = false;
+  // Wall clock of the timeline: arrival less timestamp, in ticks, smallest of two windows.
+  #extended: number;
+  #transit = Number.POSITIVE_INFINITY;
+  #transitWindowAtMs = 0;
+  #transitBefore = Number.POSITIVE_INFINITY;
+  /** Packets of the source that never came. */
+  lost = 0;
+  /** The source from before a pause: its timestamps go on. */
+  #pausedSource = NO_SOURCE;
   #restartAt = -1;
   /**
    * The numbers kept for packets that have not come, by the number they will come with. Only gaps
@@ -52,60 +61,44 @@ export class ForkTimeline {
    */
   readonly #missing = new Map<number, number>();
 
-  // Wall clock of the timeline: arrival less timestamp, in ticks, smallest of two windows.
-  #extended: number;
-  #transit = Number.POSITIVE_INFINITY;
-  #transitBefore = Number.POSITIVE_INFINITY;
-  #transitWindowAtMs = 0;
-  readonly #ticksPerMs: number;
-
   constructor(start: ForkStart) {
     this.ssrc = start.ssrc;
     this.clockRate = start.clockRate;
-    this.#ticksPerMs = start.clockRate / 1000;
-    this.#newestSequence = (start.sequence - 1) & 0xffff;
-    this.#newestTimestamp = start.timestamp;
-    this.outSequence = start.sequence;
-    this.outTimestamp = start.timestamp;
+    // As if the packet before the first had been kept, of a source whose numbers were ours.
+    this.#highest = (start.sequence - 1) & 0xffff;
+    this.#inTimestamp = start.timestamp;
     this.#extended = start.timestamp;
   }
 
-  get started(): boolean {
-    return this.#source >= 0;
-  }
-
-  /** False: a duplicate, too late, or not believed yet; it must not be sent. */
+  /** The sequence number to send with, and MARKER; or NOT_KEPT: a duplicate, or not believed. */
   keep(source: number, inSequence: number, inTimestamp: number, marker: boolean, nowMs: number,
-  ): boolean {
-    if (source !== this.#source || this.#paused) {
+  ): number {
+    if (source !== this.#source) {
       this.#splice(source, inSequence, inTimestamp, nowMs);
     } else {
       const step = sequenceDistance(this.#highest, inSequence);
       if (step <= 0 && (step > -MAX_MISORDER || this.#missing.has(inSequence))) {
-        return this.#keepLate(inSequence, inTimestamp, marker);
+        return this.#keepLate(inSequence, marker);
       }
       if (step > 0 && step <= MAX_DROPOUT) {
         if (step > 1) this.#reserve(inSequence, step);
-        const ticks = timestampDistance(this.#lastInTimestamp, inTimestamp);
-        if (ticks < 0 || ticks > this.clockRate) this.#checkJump(inTimestamp, ticks, nowMs);
-        else if (step === 1) this.#stepTicks = ticks;
-      } else if (!this.#restarts(inSequence)) {
-        return false;
+      } else if (this.#restarts(inSequence)) {
+        this.#splice(source, inSequence, inTimestamp, nowMs);
       } else {
-        this.#splice(-1, inSequence, inTimestamp, nowMs);
-        this.#source = source;
+        return NOT_KEPT;
       }
     }
-    this.#advance(inSequence, inTimestamp, nowMs);
-    this.outMarker = marker || this.#markNext;
+    this.#highest = inSequence;
+    this.#advance(inTimestamp, nowMs);
+    const marked = marker || this.#markNext;
     this.#markNext = false;
-    return true;
+    return ((inSequence - this.#offset) & 0xffff) | (marked ? MARKER : 0);
   }
 
   /** A packet that is left out on purpose: the next one takes the number it would have had. */
   filter(source: number, inSequence: number): void {
     this.#markNext = true;
-    if (source !== this.#source || this.#paused) return;
+    if (source !== this.#source) return;
     const step = sequenceDistance(this.#highest, inSequence);
     if (step <= 0) {
       // Its number was kept for it and is behind us: a gap now, as if it had been lost.
@@ -120,29 +113,24 @@ export class ForkTimeline {
 
   /** Nothing is sent for a while: the numbers go on without a gap, the timestamps at true time. */
   pause(): void {
-    this.#paused = true;
+    if (this.#source !== NO_SOURCE) this.#pausedSource = this.#source;
+    this.#source = NO_SOURCE;
   }
 
   /** RFC 3550 §6.4.1: the timestamp of this instant, not of the last packet. */
   timestampAt(nowMs: number): number {
-    if (!this.started) return this.#newestTimestamp;
+    if (this.newestAtMs < 0) return this.#inTimestamp;
     const transit = Math.min(this.#transit, this.#transitBefore);
-    return modulo32(Math.round(nowMs * this.#ticksPerMs - transit));
+    return modulo32(Math.round((nowMs * this.clockRate) / 1000 - transit));
   }
 
-  #advance(inSequence: number, inTimestamp: number, nowMs: number): void {
-    const out = (inSequence - this.#offset) & 0xffff;
-    const outTimestamp = (inTimestamp + this.#timestampOffset) >>> 0;
-    this.#highest = inSequence;
-    this.#lastInTimestamp = inTimestamp;
-    this.#extended += timestampDistance(this.#newestTimestamp, outTimestamp);
-    this.span += (out - this.#newestSequence) & 0xffff;
-    this.#newestSequence = out;
-    this.#newestTimestamp = outTimestamp;
-    this.#newestAtMs = nowMs;
-    this.outSequence = out;
-    this.outTimestamp = outTimestamp;
-    const transit = nowMs * this.#ticksPerMs - this.#extended;
+  #advance(inTimestamp: number, nowMs: number): void {
+    const ticks = timestampDistance(this.#inTimestamp, inTimestamp);
+    if (ticks < 0 || ticks > this.clockRate) this.#checkJump(inTimestamp, ticks, nowMs);
+    this.#extended += timestampDistance(this.#inTimestamp, inTimestamp);
+    this.#inTimestamp = inTimestamp;
+    this.newestAtMs = nowMs;
+    const transit = (nowMs * this.clockRate) / 1000 - this.#extended;
     if (nowMs - this.#transitWindowAtMs > TRANSIT_WINDOW_MS) this.#turnWindow(transit, nowMs);
     else if (transit < this.#transit) this.#transit = transit;
   }
@@ -155,18 +143,17 @@ export class ForkTimeline {
     this.#forgetOld(this.#highest);
   }
 
-  #keepLate(inSequence: number, inTimestamp: number, marker: boolean): boolean {
+  #keepLate(inSequence: number, marker: boolean): number {
     const out = this.#missing.get(inSequence);
-    if (out === undefined) return false;
+    if (out === undefined) return NOT_KEPT;
     this.#missing.delete(inSequence);
-    this.outSequence = out;
-    this.outTimestamp = (inTimestamp + this.#timestampOffset) >>> 0;
-    this.outMarker = marker;
-    return true;
+    this.lost -= 1;
+    return out | (marker ? MARKER : 0);
   }
 
   /** Keeps numbers for the packets between the highest and this one: they may come late. */
   #reserve(inSequence: number, step: number): void {
+    this.lost += step - 1;
     this.#forgetOld(inSequence);
     for (let back = Math.min(step - 1, FORK_WINDOW_PACKETS); back > 0; back -= 1) {
       const missing = (inSequence - back) & 0xffff;
@@ -191,30 +178,33 @@ export class ForkTimeline {
 
   /** Another source, or the same after a pause: the next number, the timestamp of real time. */
   #splice(source: number, inSequence: number, inTimestamp: number, nowMs: number): void {
-    const first = !this.started;
-    if (first || source !== this.#source) {
-      this.#timestampOffset = first
-        ? (this.#newestTimestamp - inTimestamp) | 0
-        : this.#offsetByElapsed(inTimestamp, nowMs);
-    }
+    if (this.newestAtMs < 0) this.#rebase(inTimestamp, 0);
+    else if (source !== this.#pausedSource) this.#rebase(inTimestamp, this.#elapsedTicks(nowMs));
+    const newest = (this.#highest - this.#offset) & 0xffff;
+    this.#offset = (inSequence - newest - 1) & 0xffff;
     this.#source = source;
-    this.#paused = false;
+    this.#pausedSource = NO_SOURCE;
     this.#markNext = true;
-    this.#offset = (inSequence - this.#newestSequence - 1) & 0xffff;
     this.#missing.clear();
   }
 
   #checkJump(inTimestamp: number, ticks: number, nowMs: number): void {
-    const elapsed = (nowMs - this.#newestAtMs) * this.#ticksPerMs;
+    const elapsed = ((nowMs - this.newestAtMs) * this.clockRate) / 1000;
     if (Math.abs(ticks - elapsed) <= TIMESTAMP_JUMP_MAX_S * this.clockRate) return;
-    this.#timestampOffset = this.#offsetByElapsed(inTimestamp, nowMs);
+    this.#rebase(inTimestamp, this.#elapsedTicks(nowMs));
     this.#markNext = true;
   }
 
-  #offsetByElapsed(inTimestamp: number, nowMs: number): number {
-    // At least one packet further, or two would overlap when the new source's clock is ahead.
-    const elapsed = Math.round((nowMs - this.#newestAtMs) * this.#ticksPerMs);
-    return (this.#newestTimestamp + Math.max(elapsed, this.#stepTicks) - inTimestamp) | 0;
+  #elapsedTicks(nowMs: number): number {
+    const elapsedMs = Math.max(SPLICE_MIN_MS, nowMs - this.newestAtMs);
+    return Math.round((elapsedMs * this.clockRate) / 1000);
+  }
+
+  /** From here on this timestamp of the source comes `ticks` after the newest of ours. */
+  #rebase(inTimestamp: number, ticks: number): void {
+    const newest = this.#inTimestamp + this.timestampOffset;
+    this.timestampOffset = (newest + ticks - inTimestamp) | 0;
+    this.#inTimestamp = (inTimestamp - ticks) >>> 0;
   }
 }
 
