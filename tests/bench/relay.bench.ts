@@ -52,8 +52,7 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<stri
 
 /**
  * User and system time of a process, all its threads, in seconds. Not from /proc/<pid>/stat:
- * that is
- * sampled by the kernel's tick, and what the plane does each 20 ms keeps step with the tick.
+ * that is sampled by the kernel's tick, with which the plane's own 20 ms keep step.
  */
 function cpuSeconds(pid: number): number {
   const threads = readdirSync(`/proc/${pid}/task`).map((thread) => {
