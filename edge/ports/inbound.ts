@@ -55,9 +55,13 @@ const IN_DIALOG = new Set(["BYE", "UPDATE", "INFO", "PRACK"]);
 /** Ports of a probe answer that is thrown away: the real ones are lent later. */
 const PROBE_PORT = 9;
 const FORWARDS_DEFAULT = 70;
+const STRANGER_REST_MS = 60_000;
+const STRANGERS_MAX = 1_000;
 
 export class Inbound {
   readonly #options: InboundOptions;
+  /** Sources that may not call, by address. */
+  readonly #strangers = new Map<string, { count: number; saidAtMs: number }>();
 
   constructor(options: InboundOptions) {
     this.#options = options;
@@ -101,7 +105,7 @@ export class Inbound {
     const { sources, numbers, log, isReady, mediaProcess } = this.#options;
     const trunk = sources.find(flow.remoteAddress);
     if (trunk === null) {
-      log.warn("sip.stranger", { from: flow.remoteAddress, method: request.method });
+      this.#noteStranger(flow.remoteAddress);
       return this.#options.ignore(transactionId);
     }
     const refused = refusal(request);
@@ -138,6 +142,19 @@ export class Inbound {
     this.#start({ request, flow, transactionId }, {
       uri: uri.uri, route, trunk, offer, process, codecs,
     });
+  }
+
+  /** Whoever scans sends thousands: a line for each address now and then, with their number. */
+  #noteStranger(address: string): void {
+    const { clock, log } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const known = this.#strangers.get(address) ?? { count: 0, saidAtMs: Number.NEGATIVE_INFINITY };
+    known.count += 1;
+    if (this.#strangers.size >= STRANGERS_MAX && known.count === 1) this.#strangers.clear();
+    this.#strangers.set(address, known);
+    if (nowMs - known.saidAtMs < STRANGER_REST_MS) return;
+    log.warn("sip.stranger", { from: address, method: "INVITE", count: known.count });
+    known.saidAtMs = nowMs;
   }
 
   /** Would this offer do? Asked before anything is made for the call. */

@@ -10,6 +10,9 @@ import {
 import type { SipFlow, SipHeader, SipRequest, SipResponse } from "../../protocol/sip/message.ts";
 import type { Clock, Log } from "../runtime/types.ts";
 
+/** An answer waits no longer for its write: less than T1, after which the peer asks again. */
+export const STORE_WAIT_MS = 400;
+
 /** What is asked of the user agent: the part of `edge/sip` that a machine's port needs. */
 export interface SipSender {
   send(
@@ -168,13 +171,18 @@ class SipSession {
 
   /** The call matters more than its record: it is answered also when nothing can be stored. */
   async #stored(): Promise<void> {
+    const { clock, log } = this.#options;
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = clock.after(STORE_WAIT_MS, () => reject(new Error("it takes too long")));
     try {
-      await this.#options.stored(this.#input.callSid);
+      await Promise.race([this.#options.stored(this.#input.callSid), late]);
     } catch (error) {
-      this.#options.log.warn("call.not-stored", {
+      log.warn("call.not-stored", {
         call_sid: this.#input.callSid,
         reason: error instanceof Error ? error.message : String(error),
       });
+    } finally {
+      timer.cancel();
     }
   }
 
