@@ -138,7 +138,9 @@ export class ForkStream {
 
   /** Once a second: has the destination refused us all the time? */
   watch(): void {
-    this.#stalledS = this.#errors > this.#errorsBefore ? this.#stalledS + 1 : 0;
+    // Also one that could not be connected sends nothing, and makes no errors any more.
+    const isDead = this.destination !== null && !this.active;
+    this.#stalledS = isDead || this.#errors > this.#errorsBefore ? this.#stalledS + 1 : 0;
     this.#errorsBefore = this.#errors;
     if (this.#stalledS !== STALLED_AFTER_S) return;
     const at = this.#env.clock.wallMs();
