@@ -59,7 +59,10 @@ export class Endpoint {
   // that of the cache lines it touches.
   readonly #clock: Clock;
   #uses = NO_ROUTE.uses;
-  readonly #latch = new Latch();
+  /** The latch's own, copied: where audio goes to, and when it is locked also comes from. */
+  #address = "";
+  #port = 0;
+  #locked = false;
   readonly #received = new ReceivedCounters();
   #paths: Path | null = null;
   #taps: Tap | null = null;
@@ -73,6 +76,7 @@ export class Endpoint {
 
   readonly callSid: string;
   readonly generator: Generator;
+  readonly #latch = new Latch();
   remote: MediaRemote | null = null;
   hears: EndpointOrder["hears"] = { kind: "nothing" };
   /** SDP lets us send audio, and there is somewhere to send it to. */
@@ -205,8 +209,7 @@ export class Endpoint {
     const received = this.#received;
     const type = (p[1] ?? 0) & 0x7f;
     const use = this.#uses[type] ?? UNEXPECTED;
-    const latch = this.#latch;
-    const home = port === latch.port && latch.locked && address === latch.address;
+    const home = port === this.#port && this.#locked && address === this.#address;
     if (start < 0 || (use === UNEXPECTED && !home)) {
       received.dropped += 1;
       return;
@@ -277,13 +280,12 @@ export class Endpoint {
   }
 
   #send(p: Uint8Array, nowMs: number): boolean {
-    const { address, port } = this.#latch;
     let sent = false;
     try {
-      sent = this.#rtp?.send(p, port, address) ?? false;
+      sent = this.#rtp?.send(p, this.#port, this.#address) ?? false;
     } catch {
       // The error belongs to an earlier datagram (an ICMP answer): this one goes out when repeated.
-      sent = this.#sendAgain(p, port, address);
+      sent = this.#sendAgain(p);
     }
     if (!sent) {
       this.#sentDropped += 1;
@@ -296,9 +298,9 @@ export class Endpoint {
     return true;
   }
 
-  #sendAgain(p: Uint8Array, port: number, address: string): boolean {
+  #sendAgain(p: Uint8Array): boolean {
     try {
-      return this.#rtp?.send(p, port, address) ?? false;
+      return this.#rtp?.send(p, this.#port, this.#address) ?? false;
     } catch {
       return false; // Counted as dropped by the caller.
     }
@@ -319,7 +321,16 @@ export class Endpoint {
 
   #admits(address: string, port: number, source: number, nowMs: number): boolean {
     const { ssrc: lastSsrc, lastAtMs } = this.#received;
-    return this.#latch.admit({ address, port, ssrc: source, lastSsrc, lastAtMs, nowMs });
+    const admitted = this.#latch.admit(
+      { address, port, ssrc: source, lastSsrc, lastAtMs, nowMs });
+    this.#copyLatch();
+    return admitted;
+  }
+
+  #copyLatch(): void {
+    this.#address = this.#latch.address;
+    this.#port = this.#latch.port;
+    this.#locked = this.#latch.locked;
   }
 
   #negotiate(remote: MediaRemote | null, nowMs: number): void {
@@ -330,6 +341,7 @@ export class Endpoint {
     this.canSend = sends && remote !== null && remote.rtp !== null;
     this.#canReceive = direction === "sendrecv" || direction === "recvonly";
     this.#latch.open(remote?.rtp ?? null, remote?.allow ?? [], nowMs);
+    this.#copyLatch();
     this.#rtcpAddress = remote?.rtcp?.address ?? "";
     this.#rtcpPort = remote?.rtcp?.port ?? 0;
     if (!expectedAudio && this.expectsAudio) this.#expectsSinceMs = nowMs;

@@ -13,9 +13,9 @@ import { connectLeg, heardBy, type Leg, replyOf, TRANSITION_MS } from "./leg.ts"
 export const TICK_MS = 20;
 /** Ticks made up for after a stall; beyond, time is skipped. */
 const TICKS_LATE_MAX = 5;
-const TICKS_PER_S = 1000 / TICK_MS;
 /** RTCP intervals are seconds: it is enough to look for a due one ten times a second. */
-const TICKS_PER_REPORT = 5;
+const REPORTS_EVERY_MS = 100;
+const WATCH_EVERY_MS = 1000;
 /** A call without RTP is released when its owner has been away for as long. */
 export const RELEASE_AFTER_MS = 60_000;
 /** A released call's late orders are refused for this long. */
@@ -52,6 +52,8 @@ export class MediaPlane {
   #timer: Timer | null = null;
   #startedAtMs = 0;
   #ticks = 0;
+  #reportsAtMs = 0;
+  #watchedAtMs = 0;
   #controlAtMs: number;
   #closed = false;
 
@@ -234,6 +236,7 @@ export class MediaPlane {
     if (this.#timer !== null) return;
     this.#startedAtMs = this.#env.clock.monotonicMs();
     this.#ticks = 0;
+    this.#watchedAtMs = this.#startedAtMs;
     this.#schedule();
   }
 
@@ -259,14 +262,15 @@ export class MediaPlane {
         if (leg.endpoint.isUnheard(nowMs)) leg.endpoint.generate(tick, nowMs);
         else this.#unheard.delete(leg);
       }
-      if (tick % TICKS_PER_REPORT === 0) this.#sendReports(nowMs);
-      if (tick % TICKS_PER_S === 0) this.#watch(nowMs);
     }
+    if (nowMs - this.#reportsAtMs >= REPORTS_EVERY_MS) this.#sendReports(nowMs);
+    if (nowMs - this.#watchedAtMs >= WATCH_EVERY_MS) this.#watch(nowMs);
     if (this.#legs.size === 0) this.#timer = null;
     else this.#schedule();
   }
 
   #sendReports(nowMs: number): void {
+    this.#reportsAtMs = nowMs;
     for (const leg of this.#legs.values()) {
       for (const fork of leg.forks.values()) fork.tick(nowMs);
     }
@@ -274,6 +278,7 @@ export class MediaPlane {
 
   /** Once a second. */
   #watch(nowMs: number): void {
+    this.#watchedAtMs = nowMs;
     for (const leg of this.#legs.values()) {
       if (leg.endpoint.isUnheard(nowMs)) this.#unheard.add(leg);
       leg.endpoint.watch(nowMs);

@@ -9,6 +9,7 @@ const PACKETS_PER_S = Number(process.argv[3] ?? LEGS * 50);
 const TURN_S = Number(process.argv[4] ?? 3);
 const TURNS = 5;
 const WARM_UP_S = 8;
+const START_MS = 500;
 
 interface Program {
   name: string;
@@ -74,28 +75,25 @@ function builtRelay(dir: string): string | null {
   return null;
 }
 
-interface Turn {
-  cpuUs: number;
-  load: number;
-}
-
-async function turn(relay: Program, ports: string, load: Program, seconds: number): Promise<Turn> {
-  // The other one stands still meanwhile: the plane would send silence to its legs.
+/** CPU time of one packet, in microseconds. */
+async function turn(relay: Program, ports: string, load: Program, seconds: number): Promise<number> {
+  // The other one stands still meanwhile: the plane would send silence to its legs. What it costs
+  // to come back to life is not measured.
   process.kill(relay.pid, "SIGCONT");
-  const before = cpuSeconds(relay.pid);
+  const run = (ms: number): Promise<string> => load.ask(`run ${ms} ${PACKETS_PER_S} ${ports}`);
+  await run(START_MS);
   const packetsBefore = Number(await relay.ask("count"));
-  const said = await load.ask(`run ${seconds * 1000} ${PACKETS_PER_S} ${ports}`);
-  const [sent = 0, received = 0] = said
-    .split(" ").map(Number);
+  const before = cpuSeconds(relay.pid);
+  const [sent = 0, received = 0] = (await run(seconds * 1000)).split(" ").map(Number);
+  const cpuS = cpuSeconds(relay.pid) - before;
   const packets = Number(await relay.ask("count")) - packetsBefore;
-  const cpuUs = ((cpuSeconds(relay.pid) - before) * 1e6) / packets;
   process.kill(relay.pid, "SIGSTOP");
   const lost = 1 - received / (2 * sent);
   if (packets < sent * 0.98 || lost > 0.02) {
     console.log(`  ${relay.name}: of ${sent} packets ${packets} came, ${(lost * 100).toFixed(1)} % `
       + "of the copies were lost: the machine is too busy for this load");
   }
-  return { cpuUs, load: packets / seconds };
+  return (cpuS * 1e6) / packets;
 }
 
 const median = (values: number[]): number =>
@@ -125,7 +123,7 @@ try {
   const costs: number[][] = [[], []];
   for (let round = 0; round < TURNS; round += 1) {
     for (const [i, relay] of relays.entries()) {
-      costs[i]?.push((await turn(relay, legPorts[i] ?? "", load, TURN_S)).cpuUs);
+      costs[i]?.push(await turn(relay, legPorts[i] ?? "", load, TURN_S));
     }
   }
   for (const [i, relay] of relays.entries()) {
