@@ -51,6 +51,19 @@ const answerAll = (agent: UserAgent, status: number): void => {
 };
 
 describe("streams", () => {
+  test("where neither TCP nor UDP is open a large request fails at once", async () => {
+    const { agent, clock, wire } = stage();
+    const a = await agent("192.0.2.1");
+    wire.closedPorts.add(`${B}:5060`);
+    const { events, listener } = heard();
+    const large = { ...request("INVITE", "one", `sip:b@${B}`), body: new Uint8Array(2_000) };
+    a.send(large, { owner: null }, listener);
+    await clock.advance(150);
+    expect(events).toEqual(["transport-error"]);
+    expect(wire.sent).toEqual([]);
+    await a.stop();
+  });
+
   test("requests of one dialog leave in the order they were given", async () => {
     const { agent, clock, wire } = stage();
     const [a, b] = [await agent("192.0.2.1"), await agent(B)];
