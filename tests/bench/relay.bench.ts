@@ -1,10 +1,10 @@
 // What relaying one packet and forking it once costs in CPU: the media plane beside a plain epoll
 // relay in C, same sockets, same paced load, turn by turn. Run: bun <this file> [legs] [pps] [s]
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 
-const LEGS = Number(process.argv[2] ?? 800);
+const LEGS = Number(process.argv[2] ?? 1000);
 const PACKETS_PER_S = Number(process.argv[3] ?? LEGS * 50);
 const TURN_S = Number(process.argv[4] ?? 3);
 const TURNS = 5;
@@ -18,9 +18,17 @@ interface Program {
   end(): Promise<void>;
 }
 
+/** Each relay on one core, the load on another, where the system can: as they would be run. */
+function onOneCore(name: string, cmd: string[]): string[] {
+  if (Bun.which("taskset") === null || availableParallelism() < 2) return cmd;
+  return ["taskset", "-c", name === "load" ? "0" : "1", ...cmd];
+}
+
 function start(name: string, cmd: string[]): Program & { say(line: string): void;
   hear(): Promise<string>; } {
-  const child = Bun.spawn({ cmd, stdin: "pipe", stdout: "pipe", stderr: "inherit" });
+  const child = Bun.spawn({
+    cmd: onOneCore(name, cmd), stdin: "pipe", stdout: "pipe", stderr: "inherit",
+  });
   const lines = linesOf(child.stdout);
   const say = (line: string): void => {
     child.stdin.write(`${line}\n`);
@@ -76,7 +84,9 @@ function builtRelay(dir: string): string | null {
 }
 
 /** CPU time of one packet, in microseconds. */
-async function turn(relay: Program, ports: string, load: Program, seconds: number): Promise<number> {
+async function turn(
+  relay: Program, ports: string, load: Program, seconds: number,
+): Promise<number> {
   // The other one stands still meanwhile: the plane would send silence to its legs. What it costs
   // to come back to life is not measured.
   process.kill(relay.pid, "SIGCONT");

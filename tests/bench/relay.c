@@ -4,8 +4,8 @@
  *   relay serve N   then N lines "phone sink"; answers the N ports of its legs in one line;
  *                   "count" answers the packets it has received
  *   relay load N    answers N phones' ports and N sinks' ports in one line;
- *                   "run MS PPS port..." sends PPS packets a second for MS ms, one phone after the
- *                   other, and answers "sent received": received counts what phones and sinks got */
+ *                   "run MS PPS port..." sends PPS packets a second for MS ms, phone by phone, and
+ *                   answers "sent received": received counts what phones and sinks got */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <fcntl.h>

@@ -107,6 +107,8 @@ export const aPacket = (): RtpPacket => ({
 export interface Rig {
   plane: MediaPlane;
   ports: PortPool;
+  /** Of its range. */
+  firstPort: number;
   clock: StillClock;
   facts: MediaFact[];
   peer(): Promise<Peer>;
@@ -124,6 +126,7 @@ export function openRig(options: { pairs?: number; restMs?: number } = {}): Rig 
     range: [nextPort, nextPort + 2 * pairs - 1], restMs: options.restMs ?? 0, clock,
     random: systemRandom,
   });
+  const firstPort = nextPort;
   nextPort += 2 * pairs;
   const facts: MediaFact[] = [];
   const plane = new MediaPlane({
@@ -132,7 +135,7 @@ export function openRig(options: { pairs?: number; restMs?: number } = {}): Rig 
   });
   const peers: Peer[] = [];
   const rig: Rig = {
-    plane, ports, clock, facts,
+    plane, ports, firstPort, clock, facts,
     async peer() {
       const peer = await Peer.open();
       peers.push(peer);
@@ -209,4 +212,15 @@ export async function bridge(
     a: phoneA, b: phoneB, portA: first.endpoint?.port.rtpPort ?? 0,
     portB: second.endpoint?.port.rtpPort ?? 0,
   };
+}
+
+/** What the first leg has received, once it is this many packets. */
+export async function received(rig: Rig, count = 0) {
+  for (;;) {
+    const reply = rig.plane.report(callSid("a"));
+    const counters = reply?.ok === true ? reply.endpoint?.received : undefined;
+    if (counters === undefined) throw new Error("no such call");
+    if (counters.packets + counters.dropped >= count) return counters;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
