@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { applied, bridge, callSid, closeRigs, forkId, forkTo, LOOPBACK, openRig, orderOf, received,
-  remoteOf } from "./rig.ts";
+import { applied, bridge, callSid, closeRigs, forkId, forkTo, LOOPBACK, openRig, openSmallRig, orderOf,
+  received, remoteOf } from "./rig.ts";
 
 afterEach(closeRigs);
 
@@ -58,7 +58,7 @@ describe("media plane: orders", () => {
     });
 
   test("without enough ports the order is refused whole, and what was there stays", async () => {
-    const rig = openRig({ pairs: 3 });
+    const rig = await openSmallRig(3);
     const { a, b, portA } = await bridge(rig);
     const two = [1, 2].map((label) => forkTo(forkId("1", label), "inbound_track", null));
     const reply = await rig.plane.apply(orderOf(A, 2, { remote: remoteOf(a.port),
@@ -70,7 +70,7 @@ describe("media plane: orders", () => {
   });
 
   test("a port that another program holds is left out", async () => {
-    const rig = openRig({ pairs: 2 });
+    const rig = await openSmallRig(2);
     const reply = await applied(rig, orderOf(A, 1, {}));
     const own = reply.endpoint?.port.rtpPort ?? 0;
     const port = own === rig.firstPort ? own + 2 : rig.firstPort;
