@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { applied, bridge, callSid, closeRigs, forkId, forkTo, LOOPBACK, openRig, openSmallRig, orderOf,
-  received, remoteOf } from "./rig.ts";
+import {
+  applied, bridge, callSid, closeRigs, forkId, forkTo, LOOPBACK, openRig, openSmallRig, orderOf,
+  received, remoteOf,
+} from "./rig.ts";
 
 afterEach(closeRigs);
 
