@@ -225,7 +225,7 @@ export function cancelInvite(context: SiprecContext, at: number): SiprecStep {
   });
 }
 
-/** To the call: where each stream goes; null: nowhere for now. */
+/** To the call: where each stream goes; null: nowhere, while the recorder wants none. */
 export const forksOpen = (
   context: SiprecContext, streams: readonly RecordingStreamAnswer[],
 ): SiprecTold => ({

@@ -59,12 +59,6 @@ export const siprecMachine = setup({
       endedAt: context.endedAt ?? context.updatedAt,
     })),
     rememberEnd: assign(({ event }) => ({ endedAt: event.at, updatedAt: event.at })),
-    rememberTimeout: assign(({ event }) => ({
-      fault: {
-        code: ERRORS.SRS_FAILED.code, message: "The recorder did not answer in time (timeout)",
-      },
-      updatedAt: event.at,
-    })),
     rememberReceipt: assign(({ context, event }) => {
       if (event.type !== "streams.closed") return {};
       const codecOf = (label: string): string | null =>
